@@ -1,0 +1,183 @@
+"""The record of a run: what was sent, what came back, and what the suite meant by it.
+
+A record is NDJSON: a `Header`, then `Exchange` and `Note` rows in the order in which they ended, then a `Footer`.
+The rows are plain values: drivers write them, the oracle judges them, and neither needs the other to do so.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from conformance.errors import ConfigError
+
+SCHEMA = "spot-conformance/record/1"
+
+
+class MarketInfo(msgspec.Struct, frozen=True):
+    """A market's rules as the target tells them; amounts are decimal strings."""
+
+    symbol: str
+    tick: str
+    lot: str
+    min_notional: str
+
+
+class Header(msgspec.Struct, tag="header", tag_field="kind"):
+    """The first row. `started_at` is Unix seconds; `accounts` maps an account to the schemes it can use."""
+
+    schema: str
+    suite_version: str
+    contract_digest: str
+    base_url: str
+    base_path: str
+    started_at: float
+    seed: int
+    profile: str
+    accounts: dict[str, list[str]]
+    market: MarketInfo | None = None
+    command: str = ""
+
+
+class Auth(msgspec.Struct, omit_defaults=True):
+    """Which credential a request carried, and what the suite had done to it.
+
+    `flaw` is the requirement that says why this credential must be refused (None: it is good).
+    `either` marks a credential that the pages leave open: a 401 and the normal answer are both right.
+    """
+
+    account: str
+    scheme: str
+    flaw: str | None = None
+    either: bool = False
+
+
+class Take(msgspec.Struct, frozen=True):
+    """A fill that the suite expects when it places an order: this much of that resting order, at its price."""
+
+    order: str
+    price: str
+    quantity: str
+
+
+class Request(msgspec.Struct, omit_defaults=True):
+    """What went on the wire, secrets masked. `target` is the raw request target (path and query)."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]] = []
+    body: str | None = None
+
+
+class Response(msgspec.Struct, omit_defaults=True):
+    """What came back, secrets masked. A body that is not UTF-8 is in `body_base64`."""
+
+    status: int
+    headers: list[tuple[str, str]] = []
+    body: str = ""
+    body_base64: str | None = None
+    truncated: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, whatever its case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=True):
+    """One request with its response, or with the error that came instead of one.
+
+    `start` and `end` are monotonic seconds, `sent_at` is Unix seconds, all on the suite's clocks.
+    `aim` is the requirement that a wrong answer would break, where the situation alone does not tell.
+    `race` groups exchanges that overlapped on purpose: they are judged together, as a history.
+    """
+
+    n: int
+    case: str
+    driver: str
+    op: str
+    start: float
+    end: float
+    sent_at: float
+    request: Request
+    auth: Auth | None = None
+    response: Response | None = None
+    error: str | None = None
+    aim: str | None = None
+    race: str | None = None
+    takes: list[Take] | None = None
+
+
+class Note(msgspec.Struct, tag="note", tag_field="kind", omit_defaults=True):
+    """Something that the suite knows and no exchange shows.
+
+    `what` is one of `case-begin`, `case-end`, `race-end`, `persistent`, `undecided`, `clock`, `cleanup`, `lost`.
+    """
+
+    what: str
+    case: str = ""
+    data: dict[str, Any] = {}
+
+
+class Footer(msgspec.Struct, tag="footer", tag_field="kind"):
+    """The last row: a record without one was cut off. `ended_at` is Unix seconds."""
+
+    exchanges: int
+    ended_at: float
+
+
+Row = Header | Exchange | Note | Footer
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Row] = msgspec.json.Decoder(Row)
+
+
+def encode(row: Row) -> bytes:
+    """One line of a record, newline included."""
+    return _encoder.encode(row) + b"\n"
+
+
+def text_of(body: bytes) -> tuple[str, str | None]:
+    """A body as (text, base64): the text if it is UTF-8, else an empty text and the bytes in base64."""
+    try:
+        return body.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return "", base64.b64encode(body).decode("ascii")
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ConfigError(f"cannot read the record {path}: {error.strerror}") from None
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of the record at `path`, one at a time.
+
+    A last line that was cut off (the run was killed) ends the rows quietly, since the footer tells.
+    Raises ConfigError for a file that is no record, naming the line.
+    """
+    with _open(path) as file:
+        number = 0
+        for number, line in enumerate(file, 1):
+            try:
+                row = _decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                if number > 1 and not line.endswith(b"\n"):
+                    return
+                raise ConfigError(f"{path}, line {number}: not a row of a record: {error}") from None
+            if number == 1 and (not isinstance(row, Header) or row.schema != SCHEMA):
+                raise ConfigError(f"{path} does not begin with a header of {SCHEMA}")
+            yield row
+        if number == 0:
+            raise ConfigError(f"{path} is empty", "a record begins with a header row")
+
+
+def record_schema() -> dict[str, Any]:
+    """The JSON Schema of a row."""
+    return msgspec.json.schema(Row)
