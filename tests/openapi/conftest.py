@@ -1,4 +1,4 @@
-"""What the tests of the OpenAPI and Arazzo documents share: the documents, two validators, Redocly CLI."""
+"""What the tests of the documents share: the documents, two validators, Redocly CLI and the peer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,8 @@ HERE = Path(__file__).parent
 DOCUMENTS = HERE.parents[1] / "openapi"
 INSTALL_TIMEOUT_S = 120
 RUN_TIMEOUT_S = 60
+PEER = HERE.parent / "peer" / "server.mjs"
+STOP_TIMEOUT_S = 5
 
 Accepts = Callable[[str, Any], bool]
 Redocly = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -116,3 +119,34 @@ def redocly() -> Redocly:
         )
 
     return run
+
+
+@contextmanager
+def _run_peer(*arguments: str) -> Iterator[dict[str, Any]]:
+    """Run the peer on a free port of 127.0.0.1 until the block ends; it stops when its stdin closes."""
+    node = shutil.which("node")
+    assert node is not None, "Node.js is needed to run the peer exchange"
+    with subprocess.Popen(
+        [node, str(PEER), "--port", "0", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            announced = process.stdout.readline()
+            assert announced, f"the peer did not start with {arguments}"
+            yield json.loads(announced)
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture(scope="session")
+def running_peer() -> Callable[..., AbstractContextManager[dict[str, Any]]]:
+    """Give a context manager that runs the peer exchange with some arguments, and gives what it announces."""
+    return _run_peer
