@@ -40,9 +40,11 @@ export class Engine {
     this.#lock(order, plan);
     this.orders.set(order.id, order);
     for (const step of plan) this.#trade(order, step);
-    const done = order.quantity !== null && order.filled === order.quantity;
+    // A market buy is done when its quote amount is; a book that ran empty first leaves a remainder.
+    const done = order.quantity === null
+      ? plan.length > 0 && this.book.sell.length > 0
+      : order.filled === order.quantity;
     if (done) this.#finish(order, 'filled');
-    else if (order.type === 'market' && order.side === 'buy' && order.filled > 0n) this.#finish(order, 'filled');
     else if (order.type === 'market' || order.tif === 'ioc') this.#finish(order, 'canceled');
     else this.rest(order);
     return order;

@@ -22,7 +22,7 @@ function read() {
 async function main() {
   const options = read();
   if (options['list-faults']) {
-    const rows = Object.entries(FAULTS).map(([name, { breaks }]) => ({ name, breaks }));
+    const rows = Object.entries(FAULTS).map(([name, { breaks, restsOn }]) => ({ name, breaks, rests_on: restsOn }));
     process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`);
     return;
   }
