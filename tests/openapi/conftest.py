@@ -1,4 +1,4 @@
-"""What the tests of the documents share: the documents, two validators, Redocly CLI and the peer."""
+"""What the tests of the documents share: the documents, two validators, Redocly CLI, servers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ STOP_TIMEOUT_S = 5
 
 Accepts = Callable[[str, Any], bool]
 Redocly = Callable[..., "subprocess.CompletedProcess[str]"]
+RunningServer = Callable[..., AbstractContextManager[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -122,21 +124,14 @@ def redocly() -> Redocly:
 
 
 @contextmanager
-def _run_peer(*arguments: str) -> Iterator[dict[str, Any]]:
-    """Run the peer on a free port of 127.0.0.1 until the block ends; it stops when its stdin closes."""
-    node = shutil.which("node")
-    assert node is not None, "Node.js is needed to run the peer exchange"
-    with subprocess.Popen(
-        [node, str(PEER), "--port", "0", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+def _run(*command: str) -> Iterator[dict[str, Any]]:
+    """Run a server until the block ends, and give what it announces; it stops when its stdin closes."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             announced = process.stdout.readline()
-            assert announced, f"the peer did not start with {arguments}"
+            assert announced, f"no server was started by {command}"
             yield json.loads(announced)
         finally:
             process.stdin.close()
@@ -147,6 +142,15 @@ def _run_peer(*arguments: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def running_peer() -> Callable[..., AbstractContextManager[dict[str, Any]]]:
-    """Give a context manager that runs the peer exchange with some arguments, and gives what it announces."""
-    return _run_peer
+def running_peer() -> RunningServer:
+    """Give a context manager that runs the peer exchange with some arguments on a free port of 127.0.0.1."""
+    node = shutil.which("node")
+    assert node is not None, "Node.js is needed to run the peer exchange"
+    return lambda *arguments: _run(node, str(PEER), "--port", "0", *arguments)
+
+
+@pytest.fixture(scope="session")
+def running_reference() -> RunningServer:
+    """Give a context manager that runs the reference exchange, in the same way."""
+    command = (sys.executable, "-m", "conformance.reference", "--port", "0", "--json", "--until-stdin-closes")
+    return lambda *arguments: _run(*command, *arguments)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 Redocly = Callable[..., "subprocess.CompletedProcess[str]"]
-RunningPeer = Callable[..., AbstractContextManager[dict[str, Any]]]
+RunningServer = Callable[..., AbstractContextManager[dict[str, Any]]]
 
 
 def respect(redocly: Redocly, info: dict[str, Any], report: Path) -> tuple[int, dict[str, Any]]:
@@ -59,11 +59,24 @@ def failed_steps(told: dict[str, Any]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("flavour", ["a", "b"])
+@pytest.mark.parametrize(
+    ("server", "arguments"),
+    [
+        ("running_reference", ()),
+        ("running_peer", ("--flavour", "a")),
+        ("running_peer", ("--flavour", "b")),
+    ],
+    ids=["reference", "peer-a", "peer-b"],
+)
 def test_workflows_pass_on_a_conformant_server(
-    redocly: Redocly, running_peer: RunningPeer, tmp_path: Path, flavour: str
+    redocly: Redocly,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    server: str,
+    arguments: tuple[str, ...],
 ) -> None:
-    with running_peer("--flavour", flavour) as info:
+    running: RunningServer = request.getfixturevalue(server)
+    with running(*arguments) as info:
         status, told = respect(redocly, info, tmp_path / "report.json")
     assert failed_steps(told) == set()
     assert status == 0
@@ -83,7 +96,7 @@ def test_workflows_pass_on_a_conformant_server(
     ],
 )
 def test_workflows_see_a_fault(
-    redocly: Redocly, running_peer: RunningPeer, tmp_path: Path, fault: str, step: str
+    redocly: Redocly, running_peer: RunningServer, tmp_path: Path, fault: str, step: str
 ) -> None:
     with running_peer("--fault", fault) as info:
         status, told = respect(redocly, info, tmp_path / "report.json")
@@ -91,7 +104,7 @@ def test_workflows_see_a_fault(
     assert status == 1
 
 
-def test_a_failure_still_clears_up(redocly: Redocly, running_peer: RunningPeer, tmp_path: Path) -> None:
+def test_a_failure_still_clears_up(redocly: Redocly, running_peer: RunningServer, tmp_path: Path) -> None:
     """The wrong refusal of the stranger ends the story, but not before the owner has canceled the order."""
     with running_peer("--fault", "foreign-404") as info:
         _, told = respect(redocly, info, tmp_path / "report.json")

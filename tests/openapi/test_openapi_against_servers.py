@@ -1,7 +1,7 @@
-"""The OpenAPI document fits a live server: the peer keeps it in both its flavours, and its faults break it.
+"""The OpenAPI document fits live servers: the reference and the peer keep it, the peer's faults break it.
 
-The two flavours take different answers wherever the pages leave one open. So a document that is too strict
-fails here on a conformant server, and one that is too loose fails to see a fault.
+The peer's two flavours take different answers wherever the pages leave one open. So a document that is too
+strict fails here on a conformant server, and one that is too loose fails to see a fault.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import requests
 import schemathesis
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-RunningPeer = Callable[..., AbstractContextManager[dict[str, Any]]]
+RunningServer = Callable[..., AbstractContextManager[dict[str, Any]]]
 
 REQUEST_TIMEOUT_S = 5
 NO_SUCH_ORDER = "00000000-0000-4000-8000-000000000000"
@@ -64,14 +64,15 @@ Callers = Callable[..., AbstractContextManager[tuple[Caller, Caller, Caller]]]
 
 
 @pytest.fixture
-def callers(documents: Path, running_peer: RunningPeer) -> Callers:
-    """Give the owner, the counterparty, and a caller without credentials, of a fresh peer."""
+def callers(documents: Path, running_peer: RunningServer, running_reference: RunningServer) -> Callers:
+    """Give the owner, the counterparty, and a caller without credentials, of a fresh server."""
     config = schemathesis.Config.from_dict({})
     schema = schemathesis.openapi.from_path(documents / "spot-orders.yaml", config=config)
 
     @contextmanager
-    def start(*arguments: str) -> Iterator[tuple[Caller, Caller, Caller]]:
-        with running_peer(*arguments) as info, requests.Session() as session:
+    def start(*arguments: str, reference: bool = False) -> Iterator[tuple[Caller, Caller, Caller]]:
+        running = running_reference if reference else running_peer
+        with running(*arguments) as info, requests.Session() as session:
             owner, counterparty, nobody = (
                 Caller(schema, info["base_url"], session, jwt)
                 for jwt in (info["accounts"]["owner"]["jwt"], info["accounts"]["counterparty"]["jwt"], None)
@@ -82,12 +83,19 @@ def callers(documents: Path, running_peer: RunningPeer) -> Callers:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("--flavour", "a"), ("--flavour", "b"), ("--flavour", "a", "--set", "listShape=object")],
-    ids=["flavour-a", "flavour-b", "lists-in-objects"],
+    ("arguments", "reference"),
+    [
+        ((), True),
+        (("--flavour", "a"), False),
+        (("--flavour", "b"), False),
+        (("--set", "listShape=object"), False),
+    ],
+    ids=["reference", "peer-a", "peer-b", "peer-lists-in-objects"],
 )
-def test_a_conformant_server_fits_every_operation(callers: Callers, arguments: tuple[str, ...]) -> None:
-    with callers(*arguments) as (owner, counterparty, nobody):
+def test_a_conformant_server_fits_every_operation(
+    callers: Callers, arguments: tuple[str, ...], reference: bool
+) -> None:
+    with callers(*arguments, reference=reference) as (owner, counterparty, nobody):
         nobody.call("markets", 200)
         nobody.call("health", 200)
         order = owner.place()
