@@ -1,9 +1,9 @@
 """What can go wrong outside of a verdict, each with its exit status and a hint.
 
-    SuiteError             a one-line message, a hint, an exit status
-    ├── ConfigError        2   the user's settings, files or arguments
-    ├── TargetError        3   the target cannot be reached or will not let us work
-    └── NothingToDo        4   nothing was selected
+SuiteError             a one-line message, a hint, an exit status
+├── ConfigError        2   the user's settings, files or arguments
+├── TargetError        3   the target cannot be reached or will not let us work
+└── NothingToDo        4   nothing was selected
 """
 
 from __future__ import annotations

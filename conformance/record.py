@@ -94,6 +94,8 @@ class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=T
     `start` and `end` are monotonic seconds, `sent_at` is Unix seconds, all on the suite's clocks.
     `aim` is the requirement that a wrong answer would break, where the situation alone does not tell.
     `race` groups exchanges that overlapped on purpose: they are judged together, as a history.
+    `takes` are the fills that a new order is expected to cause; `expect` is "accepted" or "refused" where an
+    order is placed to find something out about an earlier cancel (which `aim` names).
     """
 
     n: int
@@ -110,6 +112,7 @@ class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=T
     aim: str | None = None
     race: str | None = None
     takes: list[Take] | None = None
+    expect: str | None = None
 
 
 class Note(msgspec.Struct, tag="note", tag_field="kind", omit_defaults=True):

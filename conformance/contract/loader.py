@@ -127,7 +127,8 @@ def load_contract(directory: Path | None = None) -> Contract:
     left_open = tuple(
         LeftOpen(**{**row, "requirements": tuple(row["requirements"])}) for row in document["left_open"]
     )
-    for entry in (*disagreements, *left_open):
+    entries: list[Disagreement | LeftOpen] = [*disagreements, *left_open]
+    for entry in entries:
         for name in entry.requirements:
             if name not in requirements:
                 raise ConfigError(f"{requirements_path}: {entry.id} names {name}, which is no requirement")

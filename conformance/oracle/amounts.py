@@ -1,0 +1,46 @@
+"""Exact arithmetic on amounts. Never a float."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+
+_DECIMAL = re.compile(r"[0-9]{1,60}(\.[0-9]{1,60})?")
+
+
+def decimal_of(value: object) -> Decimal | None:
+    """The number in a decimal string as the pages write amounts (no sign, no exponent), else None."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    return None
+
+
+def plain(value: Decimal | Fraction) -> str:
+    """A number for people: no exponent, no trailing zeros, at most 18 decimals."""
+    if isinstance(value, Fraction):
+        value = Decimal(value.numerator) / Decimal(value.denominator)
+        value = round(value, 18) if value.as_tuple().exponent < -18 else value  # type: ignore[operator]
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def vwap(fills: Iterable[tuple[Decimal, Decimal]]) -> Fraction:
+    """The exact volume-weighted average price of (price, quantity) pairs; 0 for none."""
+    total = volume = Fraction(0)
+    for price, quantity in fills:
+        total += Fraction(price) * Fraction(quantity)
+        volume += Fraction(quantity)
+    return total / volume if volume else Fraction(0)
+
+
+def is_average(shown: Decimal, exact: Fraction, tick: Decimal) -> bool:
+    """Whether `shown` is `exact` up to rounding.
+
+    Which digits an average keeps is left open, so an error of one unit of the last digit shown is rounding; but
+    the average of prices is never allowed to be more than a tick off.
+    """
+    exponent = shown.as_tuple().exponent
+    unit = Fraction(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0))
+    return abs(Fraction(shown) - exact) <= min(unit, Fraction(tick))

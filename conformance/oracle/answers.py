@@ -1,0 +1,135 @@
+"""Which answers to a cancel are right, given what the ledger knows of the order and of the credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.oracle.ids import IdKind, PathId
+from conformance.oracle.ledger import Ledger, Order, State
+from conformance.record import Exchange
+
+CANCELED = (200, None)
+INVALID_ID = (400, "invalid id")
+UNAUTHORIZED = (401, None)
+FORBIDDEN = (403, "FORBIDDEN")
+NOT_FOUND = (404, "ORDER_NOT_FOUND")
+TRANSIENT = ("ENGINE_BUSY", "ENGINE_RESTARTING", "spot trading disabled")
+DOCUMENTED = frozenset({200, 400, 401, 403, 404, 503})
+REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
+
+Answer = tuple[int, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The acceptable answers of an exchange, why, and the requirement that another answer breaks.
+
+    `any_refusal` accepts every 4xx. `situation` names the state of the order in a word or two.
+    """
+
+    requirement: str
+    answers: tuple[Answer, ...]
+    situation: str
+    any_refusal: bool = False
+
+    def accepts(self, status: int) -> bool:
+        """Whether this status is one of the acceptable ones."""
+        return any(status == wanted for wanted, _ in self.answers) or (self.any_refusal and status in REFUSED)
+
+    def error_for(self, status: int) -> str | None:
+        """The error string that belongs to this status here, if one does."""
+        return next((error for wanted, error in self.answers if wanted == status), None)
+
+    def __str__(self) -> str:
+        texts = [f"{status} {error}" if error else str(status) for status, error in self.answers]
+        if self.any_refusal:
+            texts.append("another 4xx")
+        return " or ".join(texts)
+
+
+def refusal_of(status: int) -> str:
+    """The requirement that says that a refusal with this status changes nothing."""
+    return {
+        400: "cancel.refusals.invalid-id",
+        401: "cancel.refusals.unauthorized",
+        403: "cancel.refusals.forbidden",
+        503: "cancel.unavailable.no-effect",
+    }.get(status, "cancel.refusals.not-found")
+
+
+def _own(order: Order) -> tuple[str, str, tuple[Answer, ...]]:
+    if order.state is State.LIVE:
+        if order.fills:
+            return "cancel.success.partially-filled", "own, partially filled", (CANCELED,)
+        return "cancel.success.open", "own, open", (CANCELED,)
+    if order.state is State.UNSURE:
+        return "cancel.answers.status", "own, state not known", (CANCELED, NOT_FOUND)
+    if order.type == "market":
+        return "cancel.errors.not-found.market", "own market order, ended", (NOT_FOUND,)
+    if order.state is State.FILLED:
+        return "cancel.errors.not-found.filled", "own, filled", (NOT_FOUND,)
+    if order.tif == "ioc":
+        return "cancel.errors.not-found.ioc-remainder", "own ioc order, ended", (NOT_FOUND,)
+    return "cancel.errors.not-found.canceled", "own, canceled already", (NOT_FOUND,)
+
+
+def _foreign(order: Order) -> tuple[str, str, tuple[Answer, ...]]:
+    if order.state is State.LIVE:
+        if order.fills:
+            return (
+                "cancel.errors.forbidden.partially-filled",
+                "another user's, partially filled",
+                (FORBIDDEN,),
+            )
+        return "cancel.errors.forbidden", "another user's, open", (FORBIDDEN,)
+    return "cancel.errors.foreign-terminal", "another user's, ended", (FORBIDDEN, NOT_FOUND)
+
+
+def _by_id(path_id: PathId, order: Order | None, account: str | None) -> Expectation:
+    if path_id.kind is IdKind.EMPTY:
+        return Expectation("cancel.errors.empty-id", (INVALID_ID, CANCELED), "empty id", any_refusal=True)
+    if path_id.kind is IdKind.HOSTILE:
+        requirement = "cancel.errors.invalid-id.hostile"
+        return Expectation(requirement, (INVALID_ID,), "hostile id", any_refusal=True)
+    if path_id.kind is IdKind.MALFORMED:
+        return Expectation("cancel.errors.invalid-id", (INVALID_ID,), "malformed id")
+    answers: tuple[Answer, ...]
+    if order is None:
+        requirement, situation, answers = "cancel.errors.not-found.unknown", "unknown id", (NOT_FOUND,)
+    else:
+        requirement, situation, answers = (_own if order.account == account else _foreign)(order)
+    if path_id.kind is IdKind.SPELLING:
+        # left open whether this is a UUID, and then it is this order's or nobody's
+        answers = (*dict.fromkeys((INVALID_ID, *answers, NOT_FOUND)),)
+        return Expectation(requirement, answers, f"{situation}, id in another spelling")
+    return Expectation(requirement, answers, situation)
+
+
+def expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
+    """The acceptable answers to a cancel.
+
+    A credential with a flaw gets 401; if the id would be refused as well, that refusal is right too, because
+    no page says which is judged first. A 503 is acceptable always and is not listed here.
+    """
+    auth = exchange.auth
+    order = ledger.get(path_id.uuid)
+    normal = _by_id(path_id, order, auth.account if auth else None)
+    if auth is not None and auth.flaw is None and not auth.either:
+        return normal
+    flaw = auth.flaw if auth is not None and auth.flaw else "cancel.jwt.missing"
+    id_refused = tuple(a for a in normal.answers if a in (INVALID_ID, NOT_FOUND))
+    if auth is not None and auth.either:
+        return Expectation(
+            normal.requirement, (UNAUTHORIZED, *normal.answers), normal.situation, normal.any_refusal
+        )
+    refused = path_id.kind in (IdKind.MALFORMED, IdKind.HOSTILE, IdKind.EMPTY, IdKind.SPELLING) or order is None
+    answers = (UNAUTHORIZED, *id_refused) if refused else (UNAUTHORIZED,)
+    return Expectation(flaw, answers, f"{normal.situation}, credential refused", normal.any_refusal)
+
+
+def describe(status: int, body: Any) -> str:
+    """An answer in a few words: its status, and its error string if it has one."""
+    if isinstance(body, dict) and isinstance(body.get("error"), str):
+        return f"{status} {body['error'][:120]}"
+    return str(status)

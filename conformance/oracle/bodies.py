@@ -1,0 +1,70 @@
+"""Reading an answer's body: is it JSON, what does it say, who may have said it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conformance.oracle.answers import TRANSIENT
+from conformance.record import Response
+
+_GATEWAY = frozenset({408, 425, 429, 502, 504})
+
+
+class NotJson(ValueError):
+    """A body that is not one JSON value."""
+
+
+def _no_constant(text: str) -> Any:
+    raise NotJson(f"{text} is not JSON")
+
+
+def parse(response: Response) -> Any:
+    """The JSON value in the body; raises NotJson (with the reason) for anything else."""
+    if response.body_base64 is not None:
+        raise NotJson("the body is not UTF-8")
+    if response.truncated:
+        raise NotJson("the body was too large and was cut off")
+    if not response.body:
+        raise NotJson("the body is empty")
+    try:
+        return json.loads(response.body, parse_constant=_no_constant)
+    except RecursionError:
+        raise NotJson("the JSON is nested too deep") from None
+    except ValueError as error:
+        raise NotJson(str(error)) from None
+
+
+def try_parse(response: Response) -> Any:
+    """The JSON value in the body, or None if it is none."""
+    try:
+        return parse(response)
+    except NotJson:
+        return None
+
+
+def is_json_type(response: Response) -> bool:
+    """Whether the answer is labelled as JSON (application/json or a +json type)."""
+    media = (response.header("content-type") or "").split(";")[0].strip().lower()
+    return media == "application/json" or media.endswith("+json")
+
+
+def is_transient(response: Response) -> bool:
+    """A 503 of the exchange itself, with one of the documented errors."""
+    if response.status != 503:
+        return False
+    body = try_parse(response)
+    return isinstance(body, dict) and body.get("error") in TRANSIENT
+
+
+def is_infrastructure(response: Response) -> bool:
+    """An answer of something on the way, or a rate limit: it says nothing about the contract.
+
+    A 503 counts as one unless it is a JSON object with an `error`, as only the exchange itself would send.
+    """
+    if response.status in _GATEWAY:
+        return True
+    if response.status == 503:
+        body = try_parse(response)
+        return not (isinstance(body, dict) and "error" in body)
+    return False

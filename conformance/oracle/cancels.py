@@ -1,0 +1,365 @@
+"""Judges cancels: the status for the situation, the form of the answer, the fields of the canceled order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance.oracle import fields
+from conformance.oracle.amounts import decimal_of
+from conformance.oracle.answers import (
+    CANCELED,
+    DOCUMENTED,
+    TRANSIENT,
+    Expectation,
+    describe,
+    expect,
+    refusal_of,
+)
+from conformance.oracle.bodies import NotJson, is_infrastructure, is_json_type, parse, try_parse
+from conformance.oracle.findings import Check, Difference, Finding
+from conformance.oracle.ids import IdKind, PathId, id_segment, read_id
+from conformance.oracle.leaks import leak_in
+from conformance.oracle.ledger import Order, State
+from conformance.record import Exchange, Note, Response
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+_STALE = 4.0  # s: a signed request that took longer may have expired on the way
+
+
+def path_id(judge: Judge, exchange: Exchange) -> PathId:
+    """The id that an exchange's path names."""
+    segment = id_segment(exchange.request.target, judge.base_path)
+    return read_id(segment) if segment is not None else PathId(IdKind.HOSTILE, None)
+
+
+def judge_cancel(judge: Judge, exchange: Exchange) -> None:
+    """Judge a DELETE on an order's path, and enter its effect into the ledger."""
+    named = path_id(judge, exchange)
+    order = judge.ledger.get(named.uuid)
+    response = exchange.response
+    good = exchange.auth is not None and exchange.auth.flaw is None
+    if response is None or is_infrastructure(response):
+        judge.troubled.add(exchange.case)
+        if good and order is not None and (response is None or response.status != 429):
+            order.state = State.UNSURE if order.state is State.LIVE else order.state
+        return
+    body = try_parse(response)
+    foreign = bool(order and exchange.auth and order.account != exchange.auth.account)
+    if (leak := leak_in(response, body, foreign=foreign)) is not None:
+        judge.broken(
+            "cancel.answers.no-leak",
+            exchange,
+            "the answer gives away " + leak,
+            "nothing of it",
+            leak,
+            key=leak,
+        )
+    else:
+        judge.held("cancel.answers.no-leak", exchange)
+    judge.held("cancel.answers.in-time", exchange)
+    if response.status == 503:
+        _transient(judge, exchange, response, body, order)
+        return
+    expected = expect(exchange, named, judge.ledger)
+    if not expected.accepts(response.status):
+        _wrong_status(judge, exchange, expected, response, body, order)
+        return
+    _right_status(judge, exchange, expected, response, body)
+    if response.status == 200:
+        if CANCELED in expected.answers and named.kind is not IdKind.EMPTY:
+            _canceled(judge, exchange, response, order)
+        return
+    requirement = exchange.aim if exchange.aim in _NAMES_OTHERS else refusal_of(response.status)
+    judge.act(exchange, requirement or refusal_of(response.status), order)
+
+
+_NAMES_OTHERS = {"cancel.identity.path-only", "cancel.identity.whole-id", "cancel.errors.empty-id"}
+
+
+def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, order: Order | None) -> None:
+    if isinstance(body, dict) and body.get("error") in TRANSIENT:
+        judge.held("cancel.unavailable.form", exchange)
+    else:
+        judge.broken(
+            "cancel.unavailable.form",
+            exchange,
+            "the error of the 503 is none of the documented ones",
+            " or ".join(TRANSIENT),
+            describe(503, body),
+        )
+    _media_type(judge, exchange, response)
+    judge.act(exchange, "cancel.unavailable.no-effect", order)
+
+
+def _blamed(exchange: Exchange, expected: Expectation, status: int) -> str:
+    """The requirement that a wrong status breaks: what the request aimed at, or what its situation says."""
+    auth = exchange.auth
+    if exchange.aim is not None and exchange.aim.startswith("cancel."):
+        return exchange.aim
+    if status == 401 and auth is not None and auth.flaw is None:
+        return "cancel.success.by-api-key" if auth.scheme == "api_key" else "cancel.success.by-jwt"
+    return expected.requirement
+
+
+def _wrong_status(
+    judge: Judge,
+    exchange: Exchange,
+    expected: Expectation,
+    response: Response,
+    body: Any,
+    order: Order | None,
+) -> None:
+    auth, status = exchange.auth, response.status
+    if status == 401 and auth and auth.scheme == "api_key" and exchange.end - exchange.start > _STALE:
+        judge.troubled.add(exchange.case)  # the signature may have expired on a slow way
+        return
+    requirement = _blamed(exchange, expected, status)
+    seen = describe(status, body)
+    judge.broken(
+        requirement,
+        exchange,
+        f"a cancel ({expected.situation}) is answered with {seen}",
+        str(expected),
+        seen,
+        order=order.id if order else None,
+        key=f"{expected.situation}|{status}",
+    )
+    if order is not None and auth is not None and order.account != auth.account and status == 200:
+        judge.broken(
+            f"cancel.{'key' if auth.scheme == 'api_key' else 'jwt'}.other-user",
+            exchange,
+            "another user's credential canceled the order",
+            "403 FORBIDDEN",
+            seen,
+        )
+    if status not in DOCUMENTED:
+        judge.broken(
+            "cancel.answers.status",
+            exchange,
+            f"{status} is no documented answer to a cancel",
+            ", ".join(map(str, sorted(DOCUMENTED))),
+            seen,
+            key=str(status),
+        )
+    _note_parity(judge, exchange, expected)
+    if order is not None:
+        order.state = State.UNSURE
+
+
+def _note_parity(judge: Judge, exchange: Exchange, expected: Expectation) -> None:
+    auth = exchange.auth
+    if auth is None or auth.flaw or auth.either or exchange.aim or exchange.response is None:
+        return
+    judge.parity[expected.situation].setdefault(auth.scheme, set()).add(exchange.response.status)
+    judge.parity_exchanges.setdefault((expected.situation, auth.scheme), exchange.n)
+
+
+def _right_status(judge: Judge, exchange: Exchange, expected: Expectation, response: Response, body: Any) -> None:
+    status, auth = response.status, exchange.auth
+    judge.held("cancel.answers.status", exchange)
+    _note_parity(judge, exchange, expected)
+    if status == 401:
+        if auth is not None:
+            judge.refused.add(auth.scheme)
+        if auth is None or not auth.either:
+            judge.held(exchange.aim or expected.requirement, exchange)
+        _empty_401(judge, exchange, response)
+        return
+    if auth is not None and auth.flaw is None and not auth.either:
+        judge.accepted.add((auth.account, auth.scheme))
+        if status == 200:
+            key = auth.scheme == "api_key"
+            judge.held("cancel.success.by-api-key" if key else "cancel.success.by-jwt", exchange)
+        if status == 403:
+            judge.held(f"cancel.{'key' if auth.scheme == 'api_key' else 'jwt'}.other-user", exchange)
+    wrong = _wrong_error(expected, response, body)
+    if wrong is None:
+        judge.held(expected.requirement, exchange)
+        if exchange.aim:
+            judge.held(exchange.aim, exchange)
+    else:
+        requirement, message, wanted = wrong
+        judge.broken(
+            requirement, exchange, message, wanted, describe(status, body), key=f"{expected.situation}|error"
+        )
+    if status != 200 and not expected.any_refusal:
+        _media_type(judge, exchange, response)
+
+
+def _wrong_error(expected: Expectation, response: Response, body: Any) -> tuple[str, str, str] | None:
+    """(requirement, message, expected) if a refusal does not carry the documented error."""
+    wanted = expected.error_for(response.status)
+    if wanted is None or expected.any_refusal:
+        return None
+    form = f'{response.status} {{"error": "{wanted}"}}'
+    if not isinstance(body, dict) or not isinstance(body.get("error"), str):
+        return "cancel.answers.error-form", "the refusal is no JSON object with an error string", form
+    if body["error"] != wanted:
+        return expected.requirement, f"the error is {body['error'][:80]!r}", form
+    return None
+
+
+def _empty_401(judge: Judge, exchange: Exchange, response: Response) -> None:
+    if response.body or response.body_base64:
+        judge.broken(
+            "cancel.answers.empty-401",
+            exchange,
+            "the 401 carries a body (only the Errors page says that it is empty)",
+            "an empty body",
+            f"{len(response.body)} characters",
+            key="body",
+        )
+    else:
+        judge.held("cancel.answers.empty-401", exchange)
+
+
+def _media_type(judge: Judge, exchange: Exchange, response: Response) -> None:
+    if is_json_type(response):
+        judge.held("cancel.answers.json", exchange)
+        return
+    label = response.header("content-type")
+    judge.broken(
+        "cancel.answers.json",
+        exchange,
+        f"a {response.status} is not labelled as JSON",
+        "Content-Type: application/json",
+        f"Content-Type: {label}" if label else "no Content-Type",
+        key=f"type|{response.status}|{label}",
+    )
+
+
+def _canceled(judge: Judge, exchange: Exchange, response: Response, order: Order | None) -> None:
+    """A 200 where one may come: its body, its fields, and its effect on the ledger."""
+    try:
+        body = parse(response)
+    except NotJson as error:
+        body = str(error)
+    if not isinstance(body, dict):
+        seen = body if isinstance(body, str) else f"a JSON {type(body).__name__}"
+        judge.broken("cancel.answers.json", exchange, "the 200 is no JSON object", "one JSON object", seen[:200])
+        body = {}
+    else:
+        _media_type(judge, exchange, response)
+        _fields(judge, exchange, order, body)
+    if order is None:
+        return
+    order.state = State.CANCELED
+    order.canceled = (exchange.start, exchange.end)
+    order.canceled_by = "cancel"
+    order.final = {name: body.get(name) for name in fields.FIELDS} if body else None
+    order.acts.clear()
+    order.confirmed = exchange.n
+    judge.unlisted.add(order.id)
+    judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else "cancel.success.open", None)
+
+
+def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[str, Any]) -> None:
+    checks = list(fields.check_form(body))
+    if order is not None and order.state is State.LIVE:
+        checks += fields.check_echo(order, body)
+        checks += fields.check_fills(order, body, judge.tick)
+        checks += fields.check_times(order, body, exchange.start, exchange.end)
+    broken = {check.field for check in checks if not check.ok}
+    diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in fields.FIELDS]
+    stranger = order is not None and _filled_by_a_stranger(order, body)
+    for check in checks:
+        if check.ok:
+            # a value of the wrong form proves nothing about what it says
+            if check.field not in broken or check.requirement in fields.REQUIREMENT.values():
+                judge.held(check.requirement, exchange)
+            continue
+        finding = Finding(
+            check.requirement,
+            f"{check.field} is wrong" if check.field in fields.FIELDS else "fields are missing",
+            check.expected,
+            check.seen,
+            [exchange.n],
+            exchange.case,
+            why=check.why,
+            key=f"{check.field}|{_kind(check, order)}",
+            scheme=exchange.auth.scheme if exchange.auth else None,
+            order=order.id if order else None,
+            diff=diff,
+        )
+        result = Check(check.requirement, exchange.n, exchange.case, finding)
+        if stranger and order is not None and check.field in ("filled_qty", "avg_fill_price"):
+            judge.pending.setdefault(order.id, []).append(result)
+        else:
+            judge.add(result)
+
+
+def _filled_by_a_stranger(order: Order, body: dict[str, Any]) -> bool:
+    """More filled than the suite caused: perhaps somebody else traded; the order's own trades will tell."""
+    seen = decimal_of(body.get("filled_qty"))
+    return seen is not None and order.exact and order.filled < seen <= (order.quantity or seen)
+
+
+def _kind(check: fields.FieldCheck, order: Order | None) -> str:
+    """Tells findings on one field apart that have different causes."""
+    if order is None:
+        return check.requirement
+    return f"{order.side}|{order.tif}|{min(len(order.fills), 2)}"
+
+
+def judge_other_method(judge: Judge, exchange: Exchange) -> None:
+    """Another method on an order's path: any answer is right, but it may not cancel."""
+    order = judge.ledger.get(path_id(judge, exchange).uuid)
+    if exchange.response is not None and order is not None:
+        judge.act(exchange, "cancel.errors.other-methods", order)
+
+
+def judge_persistent(judge: Judge, note: Note) -> None:
+    """A request that was never served although others around it were: no passing trouble explains that.
+
+    The note lists the exchanges that failed and the controls that were served between them. Both are looked up,
+    so that the judgement rests on the record.
+    """
+    attempts = [n for n in note.data.get("attempts", []) if n in judge.answers]
+    controls = [n for n in note.data.get("controls", []) if n in judge.answers]
+    served = [n for n in controls if (status := judge.answers[n][1]) is not None and status < 500]
+    if len(attempts) < 4 or len(served) < 3 or len(served) < len(controls):
+        return
+    statuses = [judge.answers[n][1] for n in attempts]
+    silent = statuses.count(None)
+    if any(status is not None and status != 503 for status in statuses):
+        return
+    requirement = "cancel.answers.in-time" if silent > len(attempts) / 2 else "cancel.unavailable.unwarranted"
+    seen = "no answer" if silent > len(attempts) / 2 else "503"
+    situation = str(note.data.get("situation", "this request"))
+    finding = Finding(
+        requirement,
+        f"{situation}: {seen} {len(attempts)} times, while {len(served)} other cancels in between were served",
+        "an answer" if silent else "what the situation calls for",
+        seen,
+        attempts,
+        note.case,
+        key=situation,
+    )
+    judge.add(Check(requirement, attempts[0], note.case, finding))
+
+
+def judge_parity(judge: Judge) -> None:
+    """Whether both credentials were answered alike wherever both were used in the same situation."""
+    for situation, by_scheme in judge.parity.items():
+        if not {"jwt", "api_key"} <= set(by_scheme):
+            continue
+        n = [judge.parity_exchanges[situation, scheme] for scheme in ("jwt", "api_key")]
+        jwt, key = by_scheme["jwt"], by_scheme["api_key"]
+        finding = None
+        if jwt != key and not (jwt & key):
+            finding = Finding(
+                "cancel.success.parity",
+                f"the two credentials get different answers ({situation})",
+                f"with both what the JWT gets: {_list(jwt)}",
+                f"API key: {_list(key)}",
+                n,
+                "",
+                key=situation,
+            )
+        judge.add(Check("cancel.success.parity", n[1], "", finding))
+
+
+def _list(statuses: set[int]) -> str:
+    return ", ".join(map(str, sorted(statuses)))

@@ -1,0 +1,182 @@
+"""The fourteen fields of an order against the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from conformance.oracle.amounts import decimal_of, is_average, plain
+from conformance.oracle.ledger import Order
+
+FIELDS = (
+    "id",
+    "symbol",
+    "side",
+    "type",
+    "tif",
+    "price",
+    "quantity",
+    "quote_quantity",
+    "filled_qty",
+    "avg_fill_price",
+    "status",
+    "reject_reason",
+    "created_at",
+    "updated_at",
+)
+REQUIREMENT = {name: f"cancel.fields.{name.replace('_', '-')}" for name in FIELDS}
+AMOUNTS = ("price", "quantity", "filled_qty", "avg_fill_price")
+TIMES = ("created_at", "updated_at")
+_MILLISECONDS = 100_000_000_000  # as seconds that is the year 5138
+_SLACK = 1.0  # s: two clocks that are each read in whole seconds differ by one more than they do
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCheck:
+    """One field of one answer judged by one requirement. `why` says where the expectation comes from."""
+
+    requirement: str
+    field: str
+    expected: str
+    seen: str
+    ok: bool
+    why: str = ""
+
+
+def show(value: Any) -> str:
+    """A value as JSON shows it, cut to a readable length."""
+    if isinstance(value, str):
+        text = f'"{value}"'
+    elif value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
+    else:
+        text = str(value)
+    return text if len(text) <= 120 else text[:117] + "…"
+
+
+def check_form(body: dict[str, Any]) -> Iterator[FieldCheck]:
+    """What holds for every canceled order, whatever the ledger knows: presence, types, forms, fixed values."""
+    missing = [name for name in FIELDS if name not in body]
+    yield FieldCheck(
+        "cancel.fields.complete",
+        ", ".join(missing) or "all",
+        "all fourteen fields",
+        f"no {', '.join(missing)}" if missing else "all fourteen",
+        not missing,
+    )
+    if "status" in body:
+        yield FieldCheck(
+            REQUIREMENT["status"], "status", '"canceled"', show(body["status"]), body["status"] == "canceled"
+        )
+    for name in AMOUNTS:
+        if name in body and not (name == "price" and body[name] is None):
+            good = decimal_of(body[name]) is not None
+            yield FieldCheck("cancel.fields.decimal-strings", name, "a decimal string", show(body[name]), good)
+    for name in TIMES:
+        if name in body:
+            value = body[name]
+            good = type(value) is int and 0 <= value < _MILLISECONDS
+            yield FieldCheck("cancel.fields.unix-seconds", name, "an integer in Unix seconds", show(value), good)
+    if "reject_reason" in body:
+        value = body["reject_reason"]
+        yield FieldCheck(REQUIREMENT["reject_reason"], "reject_reason", "null", show(value), value is None)
+    created, updated = body.get("created_at"), body.get("updated_at")
+    if type(created) is int and type(updated) is int:
+        yield FieldCheck(
+            "cancel.fields.time-order",
+            "updated_at",
+            f"not before created_at {created}",
+            show(updated),
+            updated >= created,
+        )
+
+
+def _same_number(expected: Decimal | None) -> Callable[[Any], bool]:
+    def same(value: Any) -> bool:
+        number = decimal_of(value)
+        return value is None if expected is None else number is None or number == expected
+
+    return same
+
+
+def check_echo(order: Order, body: dict[str, Any]) -> Iterator[FieldCheck]:
+    """The fields that repeat what the order was placed with."""
+    echoes: list[tuple[str, str, Callable[[Any], bool]]] = [
+        ("id", show(order.id), lambda v: isinstance(v, str) and v.lower() == order.id),
+        ("symbol", show(order.symbol), lambda v: v == order.symbol),
+        ("side", show(order.side), lambda v: v == order.side),
+        ("type", show(order.type), lambda v: v == order.type),
+        ("tif", show(order.tif), lambda v: v == order.tif),
+        ("price", _amount(order.price), _same_number(order.price)),
+        ("quantity", _amount(order.quantity), _same_number(order.quantity)),
+        ("quote_quantity", _amount(order.quote_quantity), _same_number(order.quote_quantity)),
+    ]
+    for name, expected, is_same in echoes:
+        if name in body:
+            yield FieldCheck(
+                REQUIREMENT[name], name, expected, show(body[name]), is_same(body[name]), "as it was placed"
+            )
+
+
+def _amount(value: Decimal | None) -> str:
+    return "null" if value is None else f'"{plain(value)}"'
+
+
+def check_fills(order: Order, body: dict[str, Any], tick: Decimal) -> Iterator[FieldCheck]:
+    """filled_qty and avg_fill_price against the fills in the ledger; nothing if they are not known exactly."""
+    if not order.exact:
+        return
+    fills = " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in order.fills) or "no fills"
+    seen = decimal_of(body.get("filled_qty"))
+    if seen is not None:
+        expected = f'"{plain(order.filled)}"'
+        yield FieldCheck(
+            REQUIREMENT["filled_qty"],
+            "filled_qty",
+            expected,
+            show(body["filled_qty"]),
+            seen == order.filled,
+            fills,
+        )
+    if "avg_fill_price" not in body:
+        return
+    value = body["avg_fill_price"]
+    if not order.fills:
+        yield FieldCheck(
+            "cancel.fields.avg-fill-price-zero", "avg_fill_price", '"0"', show(value), value == "0", fills
+        )
+    elif (average := decimal_of(value)) is not None:
+        good = is_average(average, order.average, tick)
+        expected = f'"{plain(order.average)}"'
+        yield FieldCheck(REQUIREMENT["avg_fill_price"], "avg_fill_price", expected, show(value), good, fills)
+
+
+def check_times(order: Order, body: dict[str, Any], start: float, end: float) -> Iterator[FieldCheck]:
+    """created_at as when placed; updated_at as much later as the cancel came later, on the target's clock.
+
+    The two times come from one clock of the target, so their distance is known without knowing that clock:
+    between the shortest and the longest time that can lie between placing and canceling as the suite saw them,
+    plus one second because both are whole seconds and one for a clock that is itself read once a second.
+    """
+    created, updated = body.get("created_at"), body.get("updated_at")
+    if order.created_at is None:
+        return
+    if type(created) is int:
+        yield FieldCheck(
+            REQUIREMENT["created_at"],
+            "created_at",
+            str(order.created_at),
+            show(created),
+            created == order.created_at,
+            "as New Order answered",
+        )
+    if type(updated) is int and updated < _MILLISECONDS:
+        low = order.created_at + (start - order.placed[1]) - 1 - _SLACK
+        high = order.created_at + (end - order.placed[0]) + 1 + _SLACK
+        shortest, longest = max(0.0, start - order.placed[1]), end - order.placed[0]
+        why = f"the cancel came {shortest:.1f} to {longest:.1f} s after the placing (created_at {order.created_at})"
+        good = low <= updated <= high
+        expected = f"{max(order.created_at, round(low))} to {round(high)}"
+        yield FieldCheck(REQUIREMENT["updated_at"], "updated_at", expected, show(updated), good, why)

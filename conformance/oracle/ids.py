@@ -1,0 +1,88 @@
+"""What a path says about the order that it names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import unquote_to_bytes
+from uuid import UUID
+
+_HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
+_LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
+
+
+class IdKind(Enum):
+    """How an id in a path is to be read.
+
+    UUID is the documented spelling. SPELLING is the same 128 bits written otherwise, which the pages leave open.
+    MALFORMED is no UUID. HOSTILE is no UUID either, and may be refused on the way for its form alone.
+    """
+
+    UUID = "uuid"
+    SPELLING = "spelling"
+    MALFORMED = "malformed"
+    HOSTILE = "hostile"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class PathId:
+    """The id in a path: its kind, and the canonical (lower case, hyphenated) UUID if it has one."""
+
+    kind: IdKind
+    uuid: str | None
+
+
+def _is_hostile(segment: str, raw: bytes) -> bool:
+    if len(segment) > _LONG or any(byte < 0x20 or byte in b"\x7f/\\?#" for byte in raw):
+        return True
+    if raw.strip(b".") == b"" or re.search(r"%(?![0-9a-fA-F]{2})", segment) or "/" in segment:
+        return True
+    if b"%" in raw:  # escaped twice: a gateway that decodes once more sees something else
+        return True
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _other_spelling(text: str) -> str | None:
+    # the most generous parser in use: no hyphens or odd ones, braces, urn:uuid:, digits of other scripts
+    try:
+        return str(UUID(text.strip()))
+    except ValueError:
+        return None
+
+
+def read_id(segment: str) -> PathId:
+    """Classify the raw (still percent-encoded) id segment of a path.
+
+    A UUID in either case of hexadecimal is the same UUID (RFC 9562, section 4). The nil and max UUIDs and other
+    spellings of 128 bits are left open: a server may know them as UUIDs or not.
+    """
+    raw = unquote_to_bytes(segment)
+    if not raw:
+        return PathId(IdKind.EMPTY, None)
+    if _is_hostile(segment, raw):
+        return PathId(IdKind.HOSTILE, None)
+    text = raw.decode("utf-8")
+    if _HYPHENATED.fullmatch(text):
+        uuid = text.lower()
+        return PathId(IdKind.SPELLING if uuid in _SPECIAL else IdKind.UUID, uuid)
+    spelled = _other_spelling(text)
+    if spelled is not None:
+        return PathId(IdKind.SPELLING, spelled)
+    return PathId(IdKind.MALFORMED, None)
+
+
+def id_segment(target: str, base_path: str) -> str | None:
+    """The raw id segment of a request target under `base_path`/spot/orders/, or None if the path is another one.
+
+    Everything behind the prefix is the id, slashes included: that is how it was meant when it was sent.
+    """
+    path = target.split("?", 1)[0]
+    prefix = f"{base_path}/spot/orders/"
+    return path[len(prefix) :] if path.startswith(prefix) else None

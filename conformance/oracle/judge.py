@@ -1,0 +1,187 @@
+"""Record in, findings out.
+
+A `Judge` is fed the rows of a record in order, one at a time, live or from a file: the outcome is the same. It
+does no I/O and looks at nothing but the rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from conformance.contract import Contract
+from conformance.oracle import cancels, probes, reads
+from conformance.oracle.findings import Check, Finding
+from conformance.oracle.ledger import Act, Ledger, Order, State
+from conformance.oracle.tally import Tally
+from conformance.record import Exchange, Footer, Header, Note, Row
+
+_RECENT = 4000  # acts that are kept to find out which one changed an order that it did not name
+
+
+class Judge:
+    """Judges a record row by row.
+
+    `tallies` has the checks of each requirement so far; `ledger` what each order must look like by now.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.ledger = Ledger()
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.header: Header | None = None
+        self.footer: Footer | None = None
+        self.tick = Decimal("0.0001")
+        self.base_path = ""
+        self.recent: deque[Act] = deque(maxlen=_RECENT)
+        self.unlisted: set[str] = set()
+        self.accepted: set[tuple[str, str]] = set()
+        self.refused: set[str] = set()
+        self.parity: defaultdict[str, dict[str, set[int]]] = defaultdict(dict)
+        self.parity_exchanges: dict[tuple[str, str], int] = {}
+        self.pending: dict[str, list[Check]] = {}
+        self.queries_work = False
+        self.races: dict[str, list[Exchange]] = {}
+        self.answers: dict[int, tuple[str, int | None]] = {}
+        self.notes: list[Note] = []
+        self.troubled: set[str] = set()
+        self._fresh: list[Check] = []
+
+    # ------------------------------------------------------------------ in
+
+    def feed(self, row: Row) -> list[Check]:
+        """Judge one row; the checks that it decided."""
+        self._fresh = []
+        if isinstance(row, Exchange):
+            if row.race is not None:
+                self.races.setdefault(row.race, []).append(row)
+            else:
+                self._exchange(row)
+        elif isinstance(row, Note):
+            self._note(row)
+        elif isinstance(row, Header):
+            self.header = row
+            self.base_path = row.base_path
+            if row.market is not None:
+                self.tick = Decimal(row.market.tick)
+        else:
+            self.footer = row
+        return self._fresh
+
+    def feed_all(self, rows: Iterable[Row]) -> Judge:
+        """Judge all rows and finish."""
+        for row in rows:
+            self.feed(row)
+        self.finish()
+        return self
+
+    def finish(self) -> list[Check]:
+        """What can only be said at the end: findings that waited for more, and whether both credentials agree."""
+        self._fresh = []
+        for order_id in list(self.pending):
+            self.settle(order_id)
+        cancels.judge_parity(self)
+        return self._fresh
+
+    def _exchange(self, exchange: Exchange) -> None:
+        response = exchange.response
+        self.answers[exchange.n] = (exchange.op, response.status if response else None)
+        if exchange.op == "cancel_order":
+            cancels.judge_cancel(self, exchange)
+        elif exchange.op == "other_method":
+            cancels.judge_other_method(self, exchange)
+        elif exchange.op == "new_order":
+            probes.judge_new_order(self, exchange)
+        elif exchange.op == "query_order":
+            reads.judge_query(self, exchange)
+        elif exchange.op == "open_orders":
+            reads.judge_open_orders(self, exchange)
+        elif exchange.op == "my_trades":
+            reads.judge_trades(self, exchange)
+        elif exchange.op == "cancel_all":
+            probes.take_cancel_all(self, exchange)
+
+    def _note(self, note: Note) -> None:
+        self.notes.append(note)
+        if note.what == "case-end":
+            for order_id, checks in list(self.pending.items()):
+                if any(check.case == note.case for check in checks):
+                    self.settle(order_id)
+        elif note.what == "persistent":
+            cancels.judge_persistent(self, note)
+        elif note.what == "race-end":
+            from conformance.oracle import races
+
+            races.judge_race(self, note, self.races.pop(str(note.data.get("race")), []))
+
+    # ------------------------------------------------------------------ out
+
+    def held(self, requirement: str, exchange: Exchange) -> None:
+        """Say that an exchange could have broken a requirement and did not."""
+        self.add(Check(requirement, exchange.n, exchange.case))
+
+    def broken(
+        self,
+        requirement: str,
+        exchange: Exchange,
+        message: str,
+        expected: str,
+        seen: str,
+        **more: Any,
+    ) -> Check:
+        """Say that an exchange broke a requirement. `more` goes into the finding."""
+        more.setdefault("scheme", exchange.auth.scheme if exchange.auth else None)
+        more.setdefault("exchanges", [exchange.n])
+        finding = Finding(requirement, message, expected, seen, case=exchange.case, **more)
+        check = Check(requirement, exchange.n, exchange.case, finding)
+        self.add(check)
+        return check
+
+    def add(self, check: Check) -> None:
+        """Count a check."""
+        self.tallies[check.requirement].add(check)
+        self._fresh.append(check)
+
+    def settle(self, order_id: str, *, drop: bool = False) -> None:
+        """Count the findings that waited for a look at the order's trades, or drop them."""
+        for check in self.pending.pop(order_id, []):
+            if not drop:
+                self.add(check)
+
+    # ------------------------------------------------------------------ acts
+
+    def act(self, exchange: Exchange, requirement: str, order: Order | None) -> None:
+        """Remember that an exchange may have changed an order (the one it named, or any)."""
+        account = exchange.auth.account if exchange.auth else None
+        act = Act(exchange.n, exchange.case, account, requirement)
+        if order is not None:
+            order.acts.append(act)
+        self.recent.append(act)
+
+    def blame(self, order: Order) -> list[Act]:
+        """The acts that can have changed `order` since it was last seen as it should be.
+
+        Those that named it come first; failing these, those of the case that placed it; failing these, all.
+        """
+        if order.acts:
+            return order.acts
+        since = [act for act in self.recent if act.n > order.confirmed]
+        return [act for act in since if act.case == order.case] or since
+
+    def confirm(self, order: Order, exchange: Exchange) -> None:
+        """The order is as it should be: all that was done since has not changed it."""
+        seen: set[str] = set()
+        for act in self.blame(order) if order.state is not State.UNSURE else []:
+            if act.requirement not in seen and (order.acts or act.case == order.case):
+                seen.add(act.requirement)
+                self.add(Check(self.named_or_spared(act, order), act.n, exchange.case))
+        order.acts.clear()
+        order.confirmed = exchange.n
+
+    def named_or_spared(self, act: Act, order: Order) -> str:
+        """The requirement that `act` would have broken by changing `order`."""
+        if act.requirement != "cancel.success.open":
+            return act.requirement
+        return "cancel.effects.own-orders" if act.account == order.account else "cancel.effects.foreign-orders"

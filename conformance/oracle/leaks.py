@@ -1,0 +1,68 @@
+"""What an answer must not give away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from conformance.record import Response
+
+# How the record masks a secret; one that stands in an answer was sent by the target.
+MASKED_SECRET = re.compile(r"«(?:owner|counterparty)\.(?:api_secret|jwt|expired_jwt)[^»]*»")
+
+_INTERNALS = re.compile(
+    r"Traceback \(most recent call last\)|\bpanicked at\b|\bgoroutine \d+ \[|Exception in thread"
+    r"|^\s+at [\w.$<>]+ ?\(.{1,200}:\d+(?::\d+)?\)|File \"[^\"]{1,200}\", line \d+|\bSQLSTATE\b|\bpsycopg2?\b"
+    r"|\b(?:org\.postgresql|java\.lang|sqlx::|tokio_postgres|sqlite3\.\w*Error)|node_modules/"
+    r"|\b(?:SELECT\s.{1,80}\sFROM|INSERT\s+INTO|UPDATE\s.{1,80}\sSET|DELETE\s+FROM)\s+\w+"
+    r"|/(?:home|usr|srv|opt|var|app|src)/[\w.-]+/[\w./-]+|\bsrc/\w+\.(?:rs|go|py|js|ts|java)\b",
+    re.MULTILINE,
+)
+_OTHERS_DATA = frozenset(
+    [
+        "side",
+        "type",
+        "tif",
+        "price",
+        "quantity",
+        "quote_quantity",
+        "filled_qty",
+        "avg_fill_price",
+        "created_at",
+        "updated_at",
+        "user",
+        "user_id",
+        "owner",
+        "owner_id",
+        "account",
+        "account_id",
+        "remaining",
+    ]
+)
+
+
+def leak_in(response: Response, body: Any, *, foreign: bool) -> str | None:
+    """What the answer gives away, in words, or None.
+
+    A refusal about another user's order (`foreign`) may not carry that order's data or its owner. Fields that no
+    page names are allowed otherwise.
+    """
+    texts = [response.body, *(value for _, value in response.headers)]
+    for text in texts:
+        if (found := MASKED_SECRET.search(text)) is not None:
+            return f"a credential ({found[0]})"
+    if response.status >= 400 and (found := _INTERNALS.search(response.body)) is not None:
+        return f"internals ({found[0].strip()[:80]!r})"
+    if foreign and response.status in (403, 404):
+        names = sorted(_OTHERS_DATA & _keys(body))
+        if names:
+            return f"data of another user's order ({', '.join(names)})"
+    return None
+
+
+def _keys(value: Any, depth: int = 4) -> set[str]:
+    if isinstance(value, dict) and depth:
+        return set(value).union(*(_keys(inner, depth - 1) for inner in value.values()))
+    if isinstance(value, list) and depth:
+        return set().union(*(_keys(inner, depth - 1) for inner in value[:50]))
+    return set()

@@ -1,0 +1,167 @@
+"""The ledger: what each order must look like by now, from what the suite placed, filled and canceled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from conformance.oracle.amounts import decimal_of, vwap
+from conformance.record import Exchange
+
+
+class State(StrEnum):
+    """What the ledger knows of an order. UNSURE: an answer was lost, or a stranger traded with it."""
+
+    LIVE = "live"
+    CANCELED = "canceled"
+    FILLED = "filled"
+    UNSURE = "unsure"
+
+
+@dataclass(slots=True)
+class Act:
+    """A request that may have changed an order: the exchange, who sent it, and the requirement it would break."""
+
+    n: int
+    case: str
+    account: str | None
+    requirement: str
+
+
+@dataclass(slots=True)
+class Order:
+    """One order as it must be.
+
+    Times are monotonic seconds on the suite's clock (`placed`, `canceled` are the windows in which it happened),
+    `created_at` and `final` are the target's own words. `confirmed` is the exchange that last showed the order to
+    be as the ledger has it; `acts` are those that could have changed it since.
+    """
+
+    id: str
+    account: str
+    symbol: str
+    side: str
+    type: str
+    tif: str
+    price: Decimal | None
+    quantity: Decimal | None
+    quote_quantity: Decimal | None
+    placed: tuple[float, float]
+    case: str
+    created_at: int | None = None
+    state: State = State.LIVE
+    fills: list[tuple[Decimal, Decimal]] = field(default_factory=list)
+    exact: bool = True
+    canceled: tuple[float, float] | None = None
+    final: dict[str, Any] | None = None
+    canceled_by: str | None = None
+    confirmed: int = 0
+    acts: list[Act] = field(default_factory=list)
+
+    @property
+    def filled(self) -> Decimal:
+        """What has filled so far."""
+        return sum((quantity for _, quantity in self.fills), Decimal(0))
+
+    @property
+    def average(self) -> Fraction:
+        """The exact volume-weighted average price of the fills so far."""
+        return vwap(self.fills)
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is still to fill (0 for an order by quote amount)."""
+        return (self.quantity or self.filled) - self.filled
+
+    @property
+    def status(self) -> str:
+        """The status that the venue must show."""
+        if self.state is State.LIVE:
+            return "partially_filled" if self.fills else "open"
+        return str(self.state)
+
+    def fill(self, price: Decimal, quantity: Decimal) -> None:
+        """Book a fill; an order with nothing left is filled."""
+        self.fills.append((price, quantity))
+        if self.state is State.LIVE and self.quantity is not None and self.filled >= self.quantity:
+            self.state = State.FILLED
+
+
+class Ledger:
+    """All orders that the record has shown to be placed."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+
+    def get(self, order_id: str | None) -> Order | None:
+        """The order with this id, if the record placed it."""
+        return self.orders.get(order_id.lower()) if order_id else None
+
+    def live(self, account: str | None = None) -> Iterator[Order]:
+        """The orders that may still be on the book."""
+        for order in self.orders.values():
+            if order.state in (State.LIVE, State.UNSURE) and account in (None, order.account):
+                yield order
+
+    def place(self, exchange: Exchange, sent: dict[str, Any], answer: dict[str, Any]) -> Order | None:
+        """Enter the order that a 200 to New Order answers, with the fills that were planned for it.
+
+        The planned fills are booked on both sides if the answer agrees with them; otherwise somebody else traded
+        and all orders involved are no longer exact.
+        """
+        order_id = answer.get("id")
+        if not isinstance(order_id, str) or exchange.auth is None:
+            return None
+        kind = str(sent.get("type", "limit"))
+        order = Order(
+            id=order_id.lower(),
+            account=exchange.auth.account,
+            symbol=str(sent.get("symbol")),
+            side=str(sent.get("side")),
+            type=kind,
+            tif=str(sent.get("tif") or ("ioc" if kind == "market" else "gtc")),
+            price=decimal_of(sent.get("price")),
+            quantity=decimal_of(sent.get("quantity")),
+            quote_quantity=decimal_of(sent.get("quote_quantity")),
+            placed=(exchange.start, exchange.end),
+            case=exchange.case,
+            created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
+            confirmed=exchange.n,
+        )
+        self.orders[order.id] = order
+        self._fill(order, exchange, answer)
+        if order.state is State.LIVE and order.tif == "ioc":
+            done = order.quantity is not None and order.filled >= order.quantity
+            # a market buy by quote amount has no quantity to compare with: the answer says how it ended
+            if order.quantity is None:
+                done = answer.get("status") == "filled"
+            order.state = State.FILLED if done else State.CANCELED
+        return order
+
+    def _fill(self, order: Order, exchange: Exchange, answer: dict[str, Any]) -> None:
+        planned = exchange.takes or []
+        answered = decimal_of(answer.get("filled_qty"))
+        total = sum((Decimal(take.quantity) for take in planned), Decimal(0))
+        if answered is not None and answered != total:
+            order.exact = False
+            if answered > 0:
+                order.fills.append((order.price or Decimal(0), answered))
+                if order.quantity is not None and answered >= order.quantity:
+                    order.state = State.FILLED
+            for take in planned:
+                maker = self.get(take.order)
+                if maker is not None:
+                    maker.exact = False
+                    maker.state = State.UNSURE
+            return
+        for take in planned:
+            price, quantity = Decimal(take.price), Decimal(take.quantity)
+            order.fill(price, quantity)
+            maker = self.get(take.order)
+            if maker is not None:
+                maker.fill(price, quantity)
+                maker.confirmed = exchange.n

@@ -1,0 +1,89 @@
+"""Orders that are placed: they enter the ledger, and some of them find out what an earlier cancel really did."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from conformance.oracle.amounts import decimal_of
+from conformance.oracle.bodies import is_infrastructure, try_parse
+from conformance.oracle.ledger import State
+from conformance.record import Exchange
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+
+def judge_new_order(judge: Judge, exchange: Exchange) -> None:
+    """Enter a placed order into the ledger; judge it if it was placed to test an earlier cancel."""
+    response = exchange.response
+    if response is None or is_infrastructure(response):
+        judge.troubled.add(exchange.case)
+        return
+    sent = json.loads(exchange.request.body or "{}")
+    answer = try_parse(response)
+    accepted = response.status == 200 and isinstance(answer, dict)
+    if accepted:
+        judge.ledger.place(exchange, sent, answer)
+    if exchange.aim and exchange.expect:
+        _judge_probe(judge, exchange, accepted, answer)
+
+
+def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) -> None:
+    aim, status = exchange.aim or "", exchange.response.status if exchange.response else 0
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if exchange.expect == "unfilled":
+        filled = decimal_of(answer.get("filled_qty")) if accepted else None
+        if filled is None:
+            return
+        if filled > 0:
+            judge.broken(
+                aim,
+                exchange,
+                "an order that crosses the canceled order's price fills against it",
+                "no fill",
+                f"{filled} filled",
+            )
+        else:
+            judge.held(aim, exchange)
+    elif exchange.expect == "accepted":
+        if accepted:
+            judge.held(aim, exchange)
+        elif error == "INSUFFICIENT_BALANCE":
+            judge.broken(
+                aim,
+                exchange,
+                "the funds of the canceled order are still locked",
+                "the order is accepted",
+                error,
+            )
+    elif exchange.expect == "refused":
+        if accepted:
+            judge.broken(
+                aim,
+                exchange,
+                "after the cancel more can be placed than before the order",
+                "INSUFFICIENT_BALANCE, as before",
+                f"{status}, the order is accepted",
+            )
+        elif error == "INSUFFICIENT_BALANCE":
+            judge.held(aim, exchange)
+
+
+def take_cancel_all(judge: Judge, exchange: Exchange) -> None:
+    """Cancel-all is set-up here: what it says it canceled is canceled, with the values it shows."""
+    response = exchange.response
+    body = try_parse(response) if response is not None else None
+    listed = body.get("canceled") if isinstance(body, dict) else None
+    answered = isinstance(listed, list)
+    for item in listed or []:
+        order = judge.ledger.get(item.get("id")) if isinstance(item, dict) else None
+        if order is not None and order.state in (State.LIVE, State.UNSURE):
+            order.state = State.CANCELED
+            order.canceled_by = "cancel-all"
+            order.canceled = (exchange.start, exchange.end)
+            order.confirmed = exchange.n
+            order.acts.clear()
+    if exchange.auth is not None and not answered:
+        for order in judge.ledger.live(exchange.auth.account):
+            order.state = State.UNSURE

@@ -1,0 +1,289 @@
+"""Judges what reads show: whether cancels had their effect, and refusals none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from conformance.oracle import fields
+from conformance.oracle.amounts import decimal_of, plain
+from conformance.oracle.bodies import is_infrastructure, try_parse
+from conformance.oracle.cancels import path_id
+from conformance.oracle.findings import Check, Difference
+from conformance.oracle.ledger import Order, State
+from conformance.record import Exchange
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+_LIVE = ("open", "partially_filled")
+_NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
+
+
+def items_of(body: Any) -> list[dict[str, Any]] | None:
+    """The objects of a list answer: a bare array, or the one array inside an object."""
+    if isinstance(body, dict):
+        arrays = [value for value in body.values() if isinstance(value, list)]
+        body = arrays[0] if len(arrays) == 1 else None
+    return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else None
+
+
+def judge_query(judge: Judge, exchange: Exchange) -> None:
+    """A query of one order by its owner, against the ledger."""
+    response = exchange.response
+    order = judge.ledger.get(path_id(judge, exchange).uuid)
+    if response is None or is_infrastructure(response):
+        judge.troubled.add(exchange.case)
+        return
+    if order is None or exchange.auth is None or exchange.auth.account != order.account:
+        return
+    body = try_parse(response)
+    if response.status != 200 or not isinstance(body, dict):
+        if response.status == 404 and order.canceled_by == "cancel" and judge.queries_work:
+            judge.broken(
+                "cancel.effects.terminal",
+                exchange,
+                "the canceled order cannot be queried any more",
+                "200 with status canceled",
+                str(response.status),
+                order=order.id,
+            )
+            order.state = State.UNSURE
+        return
+    judge.queries_work = True
+    if order.state is State.UNSURE:
+        _believe(order, body, exchange)
+        return
+    status = body.get("status")
+    if order.state is State.LIVE:
+        _look_at_live(judge, exchange, order, body, status)
+    elif order.canceled_by == "cancel":
+        _look_at_canceled(judge, exchange, order, body, status)
+    else:
+        _look_at_ended(judge, exchange, order, body, status)
+
+
+def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
+    """After trouble the target's word is taken, once, so that one mistake is not reported again and again."""
+    status = body.get("status")
+    filled, average = decimal_of(body.get("filled_qty")), decimal_of(body.get("avg_fill_price"))
+    if status in _LIVE:
+        order.state = State.LIVE
+    elif status == "filled":
+        order.state = State.FILLED
+    elif status == "canceled":
+        order.state = State.CANCELED
+    else:
+        return
+    if filled is not None and filled != order.filled:
+        order.exact = False
+        order.fills = [(average or Decimal(0), filled)] if filled else []
+    order.canceled_by = order.canceled_by if order.state is State.CANCELED else None
+    order.final = None
+    order.acts.clear()
+    order.confirmed = exchange.n
+
+
+def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:
+    wrong = [check for check in fields.check_echo(order, body) if not check.ok]
+    if type(body.get("created_at")) is int and order.created_at not in (None, body["created_at"]):
+        text = fields.show(body["created_at"])
+        wrong.append(fields.FieldCheck("", "created_at", str(order.created_at), text, ok=False))
+    filled = decimal_of(body.get("filled_qty"))
+    if status in _LIVE and not wrong and (filled is None or filled == order.filled):
+        judge.confirm(order, exchange)
+        return
+    if filled is not None and filled > order.filled and status in (*_LIVE, "filled"):
+        # a stranger's trade is no doing of the cancel; the case that placed the order starts over
+        order.state = State.UNSURE
+        order.exact = False
+        judge.troubled.add(exchange.case)
+        return
+    diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in wrong]
+    diff.insert(0, Difference("status", order.status, str(status), status in _LIVE))
+    _blame(judge, exchange, order, order.status, str(status), diff)
+    _believe(order, body, exchange)
+
+
+def _blame(
+    judge: Judge, exchange: Exchange, order: Order, expected: str, seen: str, diff: list[Difference]
+) -> None:
+    acts = judge.blame(order)
+    if not acts:
+        judge.troubled.add(exchange.case)  # nothing that the suite did explains it
+        return
+    act = acts[-1]
+    requirement = judge.named_or_spared(act, order)
+    what = "the order that the request named" if order.acts else "an order that the request did not name"
+    changed = ", ".join(d.field for d in diff if not d.ok)
+    judge.broken(
+        requirement,
+        exchange,
+        f"{what} has changed ({changed})",
+        f"{expected}, as before",
+        seen,
+        exchanges=[act.n, exchange.n],
+        order=order.id,
+        diff=diff,
+        key=f"{'named' if order.acts else 'spared'}|{changed}",
+    )
+
+
+def _differences(final: dict[str, Any], body: dict[str, Any]) -> list[Difference]:
+    found = []
+    for name in fields.FIELDS:
+        before, now = final.get(name), body.get(name)
+        same = before == now
+        if not same and name in _NUMBERS:
+            a, b = decimal_of(before), decimal_of(now)
+            same = a is not None and a == b
+        if not same and name == "id" and isinstance(before, str) and isinstance(now, str):
+            same = before.lower() == now.lower()
+        found.append(Difference(name, fields.show(before), fields.show(now), same))
+    return found
+
+
+def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:
+    if status != "canceled":
+        acts = order.acts
+        requirement = acts[-1].requirement if acts else "cancel.effects.terminal"
+        judge.broken(
+            requirement,
+            exchange,
+            f"the canceled order is shown as {fields.show(status)}",
+            '"canceled"',
+            fields.show(status),
+            exchanges=[order.confirmed, exchange.n],
+            order=order.id,
+            key=f"status|{status}",
+        )
+        _believe(order, body, exchange)
+        return
+    judge.held("cancel.effects.terminal", exchange)
+    if order.final is None:
+        order.final = {name: body.get(name) for name in fields.FIELDS}
+        judge.confirm(order, exchange)
+        return
+    diff = _differences(order.final, body)
+    changed = [d for d in diff if not d.ok]
+    if not changed:
+        judge.held("cancel.effects.final", exchange)
+        judge.confirm(order, exchange)
+        return
+    requirement = order.acts[-1].requirement if order.acts else "cancel.effects.final"
+    before, now = decimal_of(order.final.get("filled_qty")), decimal_of(body.get("filled_qty"))
+    if before is not None and now is not None and now > before:
+        requirement = "cancel.effects.off-book"
+    judge.broken(
+        requirement,
+        exchange,
+        f"the canceled order has changed since ({', '.join(d.field for d in changed)})",
+        "; ".join(f"{d.field} {d.expected}" for d in changed),
+        "; ".join(f"{d.field} {d.seen}" for d in changed),
+        exchanges=[order.confirmed, exchange.n],
+        order=order.id,
+        diff=diff,
+        key=",".join(d.field for d in changed),
+    )
+    order.final = {name: body.get(name) for name in fields.FIELDS}
+    order.acts.clear()
+    order.confirmed = exchange.n
+
+
+def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:
+    """An order that ended without a cancel: the first look sets the picture, later ones must show the same."""
+    if order.final is None:
+        if status in _LIVE:
+            order.state = State.LIVE  # it rests after all: the plan was wrong, not the target
+            judge.troubled.add(exchange.case)
+            return
+        order.final = {name: body.get(name) for name in fields.FIELDS}
+        order.state = State.FILLED if status == "filled" else State.CANCELED
+        order.acts.clear()
+        order.confirmed = exchange.n
+        return
+    diff = _differences(order.final, body)
+    if all(d.ok for d in diff):
+        judge.confirm(order, exchange)
+        return
+    seen = "; ".join(f"{d.field} {d.seen}" for d in diff if not d.ok)
+    _blame(judge, exchange, order, order.status, seen, diff)
+    order.final = {name: body.get(name) for name in fields.FIELDS}
+    order.acts.clear()
+    order.confirmed = exchange.n
+
+
+def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
+    """A list of open orders: no canceled order is in it. (One that is missing is looked up by a query.)"""
+    response = exchange.response
+    if response is None or response.status != 200 or exchange.auth is None:
+        return
+    items = items_of(try_parse(response))
+    if items is None:
+        return
+    listed = {str(item.get("id")).lower(): item for item in items}
+    for order_id in sorted(judge.unlisted | {i for i in listed if i in judge.ledger.orders}):
+        order = judge.ledger.orders[order_id]
+        if order.account != exchange.auth.account or order.state is not State.CANCELED:
+            continue
+        if order_id in listed and order.canceled_by == "cancel":
+            judge.broken(
+                "cancel.effects.not-listed",
+                exchange,
+                "a canceled order is among the open orders",
+                "not listed",
+                f"listed with status {fields.show(listed[order_id].get('status'))}",
+                exchanges=[order.confirmed, exchange.n],
+                order=order_id,
+                key="listed",
+            )
+        elif order_id in judge.unlisted:
+            judge.held("cancel.effects.not-listed", exchange)
+        judge.unlisted.discard(order_id)
+
+
+def judge_trades(judge: Judge, exchange: Exchange) -> None:
+    """A list of own fills: those from before a cancel are still there, and a stranger's explain a surprise."""
+    response = exchange.response
+    if response is None or response.status != 200 or exchange.auth is None:
+        return
+    items = items_of(try_parse(response))
+    if items is None:
+        return
+    volume: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for item in items:
+        quantity = decimal_of(item.get("quantity"))
+        if isinstance(item.get("order_id"), str) and quantity is not None:
+            volume[item["order_id"].lower()] += quantity
+    for order_id in list(judge.pending):
+        order = judge.ledger.orders[order_id]
+        if order.account == exchange.auth.account:
+            stranger = volume[order_id] > order.filled
+            if stranger:
+                order.exact = False
+                judge.troubled.add(exchange.case)
+            judge.settle(order_id, drop=stranger)
+    if exchange.aim != "cancel.effects.fills-kept":
+        return
+    for order in list(judge.ledger.orders.values()):
+        mine = order.case == exchange.case and order.account == exchange.auth.account
+        if mine and order.canceled_by == "cancel" and order.fills and order.exact:
+            _fills_kept(judge, exchange, order, volume[order.id])
+
+
+def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -> None:
+    if seen == order.filled:
+        judge.held("cancel.effects.fills-kept", exchange)
+        return
+    more = seen > order.filled
+    check: Check = judge.broken(
+        "cancel.effects.off-book" if more else "cancel.effects.fills-kept",
+        exchange,
+        "the canceled order has more fills than before" if more else "fills of the canceled order are missing",
+        f"fills over {plain(order.filled)}",
+        f"fills over {plain(seen)}",
+        order=order.id,
+        key="more" if more else "fewer",
+    )
+    assert check.finding is not None

@@ -1,0 +1,42 @@
+"""Adds up checks: how often each requirement could have been broken, and how it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conformance.oracle.findings import Check, Finding
+
+
+@dataclass(slots=True)
+class Group:
+    """Findings that show the same mistake: the first one, how many more, and all exchanges."""
+
+    first: Finding
+    times: int = 1
+    schemes: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Tally:
+    """All checks of one requirement."""
+
+    checks: int = 0
+    cases: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    schemes: set[str] = field(default_factory=set)
+
+    def add(self, check: Check) -> None:
+        """Count a check and keep its finding, if it has one."""
+        self.checks += 1
+        self.cases[check.case] = self.cases.get(check.case, 0) + 1
+        finding = check.finding
+        if finding is None:
+            return
+        key = finding.key or f"{finding.expected}|{finding.seen}"
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = Group(finding)
+        else:
+            group.times += 1
+        if finding.scheme:
+            group.schemes.add(finding.scheme)
