@@ -11,6 +11,7 @@ export class Client {
     this.agent = new Agent({ keepAlive: true });
     this.names = new Map(); // order id -> label
     this.placed = new Map(); // order id -> Unix seconds
+    this.updated = new Map(); // order id -> updated_at when it was first seen to be current
   }
 
   close() {
@@ -87,7 +88,11 @@ export class Client {
     const near = (at, wanted) => Number.isInteger(at) && Math.abs(at - wanted) <= 1;
     if ('id' in body) plain.id = this.names.get(body.id) ?? 'another';
     if ('created_at' in body && near(body.created_at, this.placed.get(body.id))) plain.created_at = 'then';
-    if ('updated_at' in body && near(body.updated_at, Date.now() / 1000)) plain.updated_at = 'now';
+    const known = this.updated.get(body.id);
+    if ('updated_at' in body && (body.updated_at === known || near(body.updated_at, Date.now() / 1000))) {
+      if (known === undefined) this.updated.set(body.id, body.updated_at);
+      plain.updated_at = 'current';
+    }
     return plain;
   }
 }
