@@ -1,0 +1,180 @@
+"""`report.html`: the run as one page that needs nothing but itself.
+
+Style and script are inlined and named by their hash in the page's Content-Security-Policy, so nothing that a
+target said could run even if it were not escaped. Everything can be read without the script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from conformance.contract import Contract
+from conformance.report import charts
+from conformance.report.overview import LEVELS, VERDICTS, Overview, word
+from conformance.report.result import Finding, RequirementResult, Step
+from conformance.report.text import duration, milliseconds, moment, one_line, plural, shorten
+
+_FOLDER = Path(__file__).resolve().parent
+MOST_FINDINGS = 6  # told in full of one requirement; the others are in results.json
+MOST_STEPS = 40  # of one finding
+ALL_STEPS = 1_200  # of all findings together
+MOST_CASES = 12  # named behind one requirement
+MOST_CASE_ROWS = 400
+MOST_RACES = 40
+FIELD_LIMIT = 4_000  # characters of one request, answer or script
+EVIDENCE_LIMIT = 1_000_000  # characters of requests, answers and scripts in the whole page
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@dataclass(frozen=True)
+class StepView:
+    """A step with its bar, and its request and answer where there is room for them on this page."""
+
+    step: Step
+    bar: charts.Bar
+    request: str
+    response: str
+    told_above: bool
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A finding in the form in which it is shown; `hidden_steps` were left out for length."""
+
+    finding: Finding
+    steps: tuple[StepView, ...]
+    hidden_steps: int
+    curl: str
+
+
+class _Evidence:
+    """Hands out room for what was on the wire, so that the page keeps its size whatever a target sends."""
+
+    def __init__(self) -> None:
+        self.left = EVIDENCE_LIMIT
+        self.steps_left = ALL_STEPS
+        self.told: set[int] = set()
+
+    def take(self, text: str) -> str:
+        if not text or self.left <= 0:
+            return ""
+        shown = shorten(text, min(FIELD_LIMIT, self.left))
+        self.left -= len(shown)
+        return shown
+
+    def step(self, step: Step, bar: charts.Bar) -> StepView:
+        again = step.n in self.told and bool(step.request or step.response)
+        if again:
+            return StepView(step, bar, "", "", told_above=True)
+        request, response = self.take(step.request), self.take(step.response)
+        if request or response:
+            self.told.add(step.n)
+        return StepView(step, bar, request, response, told_above=False)
+
+    def finding(self, finding: Finding) -> FindingView:
+        bars = charts.step_bars(finding)
+        # the end tells what went wrong: of a long story the beginning is left out
+        shown = min(len(finding.steps), MOST_STEPS, self.steps_left)
+        self.steps_left -= shown
+        first = len(finding.steps) - shown
+        steps = tuple(self.step(s, b) for s, b in list(zip(finding.steps, bars, strict=True))[first:])
+        return FindingView(finding, steps, first, self.take(finding.curl))
+
+
+def _findings(rows: list[RequirementResult]) -> dict[str, list[FindingView]]:
+    evidence = _Evidence()
+    return {r.id: [evidence.finding(f) for f in r.findings[:MOST_FINDINGS]] for r in rows}
+
+
+def _label(key: str) -> str:
+    words = key.replace("_", " ").replace("-", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=duration,
+        ms=milliseconds,
+        moment=moment,
+        word=word,
+        label=_label,
+        plain=_plain,
+        shorten=shorten,
+        one_line=one_line,
+        kind=charts.kind_of,
+    )
+    environment.globals.update(plural=plural, LEVELS=LEVELS, VERDICTS=VERDICTS)
+    return environment
+
+
+def _needs(contract: Contract) -> dict[str, list[str]]:
+    return {r.id: sorted(need.replace("_", " ") for need in r.needs) for r in contract.requirements.values()}
+
+
+def render_html(overview: Overview, contract: Contract) -> bytes:
+    """The page in UTF-8. Expects an overview of a `clean` result."""
+    result = overview.result
+    style = (_FOLDER / "report.css").read_text("utf-8").strip()
+    script = (_FOLDER / "report.js").read_text("utf-8").strip()
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    lanes, ticks = charts.timeline(overview)
+    all_races = charts.races(result.races)
+    told = [*overview.violated(), *overview.waived()]
+    rank = {"failed": 0, "error": 1, "undecided": 2, "not_exercised": 3}
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            o=overview,
+            r=result,
+            policy=policy,
+            style=Markup(style),  # our own files, not a target's words
+            script=Markup(script),
+            findings=_findings(told),
+            finding_names={row.id: [f.id for f in row.findings] for row in told},
+            most_findings=MOST_FINDINGS,
+            most_cases=MOST_CASES,
+            needs=_needs(contract),
+            unseen={r.id for r in contract.requirements.values() if r.unseen},
+            lanes=lanes,
+            ticks=ticks,
+            histograms=charts.histograms(result.latency),
+            races=all_races[:MOST_RACES],
+            more_races=max(0, len(all_races) - MOST_RACES),
+            cases=sorted(result.cases, key=lambda c: rank.get(c.outcome, 4))[:MOST_CASE_ROWS],
+            more_cases=max(0, len(result.cases) - MOST_CASE_ROWS),
+            scale=charts.SCALE,
+        )
+    )
+    return page.encode()
