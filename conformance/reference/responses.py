@@ -11,6 +11,9 @@ from starlette.responses import Response
 from .errors import ApiError, Unauthorized
 from .settings import Settings
 
+# json.dumps would make an encoder at each call.
+ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 class Responder:
     """Makes every answer of the exchange."""
@@ -24,7 +27,7 @@ class Responder:
 
     def encode(self, value: Any) -> bytes:
         """Return a value as JSON bytes."""
-        return json.dumps(value, separators=(",", ":")).encode()
+        return ENCODER.encode(value).encode()
 
     def refusal(self, refusal: ApiError) -> Response:
         """Return the answer to a refused request."""

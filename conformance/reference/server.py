@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import json
 import os
@@ -91,6 +92,8 @@ def serve(settings: Settings, *, host: str, port: int, as_json: bool, until_stdi
             signal.signal(number, server.handle_exit)
         if until_stdin_closes:
             end_with_stdin(lambda: setattr(server, "should_exit", True))
+        # What was imported lives on: the collector need not walk it at every pass.
+        gc.freeze()
         asyncio.run(server.serve(sockets=[sock]))
 
 
