@@ -235,8 +235,7 @@ class Running:
 
     def restart(self, *, wait_healthy: bool = True, **changes: Any) -> None:
         """Kill the process if it runs and start it on the same data and port, with changed settings."""
-        if self._process.poll() is None:
-            self.kill()
+        self.kill()
         self.settings = replace(self.settings, **changes)
         self.port = urlsplit(self.base_url).port or 0
         self._launch(wait_healthy)
