@@ -1,0 +1,62 @@
+"""Orders that get old while other cases run, for the checks that need seconds to pass."""
+
+from __future__ import annotations
+
+import time
+
+from conformance.oracle.ledger import Order, State
+from conformance.target.states import OTHER_ACCOUNT, States
+from conformance.target.trouble import NotExercised, Trouble, Undecidable
+from conformance.target.venue import Venue
+
+AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
+KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
+
+
+class Aged:
+    """A set of orders, one of each kind for each credential, placed when the run begins."""
+
+    def __init__(self, venue: Venue, states: States) -> None:
+        self.venue, self.states = venue, states
+        self._orders: dict[tuple[str, str], Order] = {}
+        self._problem: dict[str, Exception] = {}
+        self._steps = {"buy": 0, "sell": 0}
+
+    def provide(self) -> None:
+        """Place the orders. What cannot be had is told when it is asked for."""
+        self.venue.restart("aged::provide")
+        for scheme in self.venue.account("owner").schemes:
+            for kind in KINDS:
+                try:
+                    self._orders[kind, scheme] = self._make(kind)
+                except (Trouble, Undecidable, NotExercised) as problem:
+                    self._problem[kind] = problem
+
+    def _make(self, kind: str) -> Order:
+        side = "sell" if "sell" in kind else "buy"
+        if kind.startswith("open"):
+            return self.states.open(side, tif="post_only" if kind.endswith("post_only") else "gtc")
+        band, step = self.venue.band, self._steps[side]
+        self._steps[side] += 1
+        # at the edge of the band, each better than the one before, so that later cases never meet them
+        shift = band.rules.tick * step
+        price = band.low_edge + shift if side == "buy" else band.high_edge - shift
+        self.venue.account(OTHER_ACCOUNT["owner"])
+        order = self.states.open(side, price=price, quantity=self.states.units("6"))
+        self.states.take(order, self.states.units("2"))
+        return order
+
+    def get(self, kind: str, scheme: str) -> Order:
+        """The aged order of this kind that is meant for this credential, old enough; it is handed out once.
+
+        If it was lost on the way, another is placed and waited for.
+        """
+        self.venue.credential("owner", scheme)
+        order = self._orders.pop((kind, scheme), None)
+        if order is None or order.state is not State.LIVE:
+            if kind in self._problem and not isinstance(self._problem[kind], Trouble):
+                raise self._problem[kind]
+            order = self._make(kind)
+        order.case = self.venue.case
+        time.sleep(max(0.0, order.placed[1] + AGE - time.monotonic()))
+        return order

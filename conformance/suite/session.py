@@ -1,0 +1,214 @@
+"""One run: opens target, record and oracle, carries cases out, cleans up, and leaves the reports."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import __version__
+from conformance.contract import load_contract
+from conformance.errors import ConfigError, SuiteError
+from conformance.oracle.findings import Check
+from conformance.oracle.judge import Judge
+from conformance.record import SCHEMA, Header, Row
+from conformance.suite.aged import Aged
+from conformance.target.client import Client
+from conformance.target.clock import Clock
+from conformance.target.contact import make_contact
+from conformance.target.recorder import Recorder
+from conformance.target.redact import Redactor
+from conformance.target.settings import Settings, load_settings
+from conformance.target.states import States
+from conformance.target.trouble import NotExercised, Trouble, Undecidable
+from conformance.target.venue import Venue
+
+_STARTS = 8  # how often a case may start over before it is undecided
+
+
+class Session:
+    """A run on one target. `listeners` are told of each case's end (name, outcome, seconds, reason)."""
+
+    def __init__(self, settings: Settings, options: Any, cleanup: ExitStack) -> None:
+        self.settings, self.options, self._cleanup = settings, options, cleanup
+        self.contract = load_contract()
+        self.judge = Judge(self.contract)
+        self.report_dir = Path(options.report_dir)
+        self.listeners: list[Callable[[str, str, float, str | None], None]] = getattr(options, "case_listeners", [])
+        self.fresh: list[Check] = []
+        self._finished = False
+        header = Header(
+            schema=SCHEMA,
+            suite_version=__version__,
+            contract_digest=self.contract.digest,
+            base_url=settings.base_url,
+            base_path=settings.base_path,
+            started_at=time.time(),
+            seed=options.conformance_seed,
+            profile=options.profile,
+            accounts={name: account.schemes for name, account in settings.accounts.items()},
+            command=_command(),
+        )
+        try:
+            self.recorder = Recorder(self.report_dir / "record.ndjson", header, self._hear)
+        except OSError as error:
+            message = f"cannot write to {self.report_dir}: {error.strerror}"
+            raise ConfigError(message, "choose another --report-dir") from None
+        redactor = Redactor(settings.accounts.values())
+        self.client = Client(settings, self.recorder, Clock(), redactor)
+        self.venue = Venue(settings, self.client, self.judge, seed=options.conformance_seed)
+        self.states = States(self.venue)
+        self.aged = Aged(self.venue, self.states)
+
+    def _hear(self, row: Row) -> None:
+        self.fresh += self.judge.feed(row)
+
+    # ------------------------------------------------------------------ life
+
+    @classmethod
+    def open(cls, options: Any, items: list[pytest.Item]) -> Session:
+        """Find the target (or start the reference), and make contact. Raises SuiteError if that fails."""
+        with ExitStack() as stack:
+            settings = load_settings(
+                config=options.conformance_config,
+                flags={
+                    "base_url": options.base_url,
+                    "symbol": options.symbol,
+                    "allow_trading": options.allow_trading,
+                },
+            )
+            if settings is None:
+                settings = reference_settings(stack)
+            check_safety(settings)
+            session = cls(settings, options, stack.pop_all())
+        try:
+            make_contact(session.venue)
+            session.recorder.note("market", **_market(session.venue))
+            if any(item.get_closest_marker("aged") for item in items):
+                session.aged.provide()
+        except BaseException as error:
+            session.abandon(error)
+            raise
+        return session
+
+    def abandon(self, error: BaseException) -> None:
+        """Contact failed: leave nothing open and close the record."""
+        if hasattr(self.venue, "rules"):
+            self.venue.sweep(lambda order: True)
+        if isinstance(error, SuiteError):
+            self.recorder.note("no-contact", message=error.message)
+        self.close()
+
+    def finish(self) -> None:
+        """Cancel what is left, close the record and the target. Safe to call twice."""
+        if self._finished:
+            return
+        left = self.venue.sweep(lambda order: True)
+        self.recorder.note("cleanup", left=left, placed=self.venue.placed)
+        self.close()
+
+    def close(self) -> None:
+        """Close record, connections and the embedded reference, once."""
+        if not self._finished:
+            self._finished = True
+            low, high = self.client.clock.interval
+            self.recorder.note("clock", low=low, high=high, offset=self.client.clock.offset)
+            self.recorder.close()
+            self.client.close()
+            self._cleanup.close()
+
+    # ------------------------------------------------------------------ cases
+
+    def carry_out(self, name: str, requirements: list[str], case: Callable[[], object]) -> tuple[str, str | None]:
+        """Carry a case out, starting over on passing trouble; its outcome and the reason for it.
+
+        The outcome is passed, failed, undecided or not_exercised. Orders of the case are canceled in any event.
+        """
+        started = time.monotonic()
+        self.recorder.note("case-begin", name, requirements=requirements)
+        self.fresh = []
+        outcome, reason = "undecided", None
+        try:
+            outcome, reason = self._attempts(name, case)
+        finally:
+            self.venue.sweep()
+            findings = [c.finding for c in self.fresh if c.finding is not None and c.case == name]
+            musts = [f for f in findings if self.contract.requirements[f.requirement].level == "MUST"]
+            if musts:
+                outcome = "failed"
+                reason = "\n".join(
+                    f"{f.requirement}: {f.message}\n  expected {f.expected}\n  seen     {f.seen}" for f in musts
+                )
+            self.recorder.note("case-end", name, outcome=outcome, reason=reason)
+        for listener in self.listeners:
+            listener(name, outcome, time.monotonic() - started, reason)
+        return outcome, reason
+
+    def _attempts(self, name: str, case: Callable[[], object]) -> tuple[str, str | None]:
+        reason = ""
+        for attempt in range(_STARTS):
+            self.venue.restart(name)
+            self.judge.troubled.discard(name)
+            try:
+                case()
+            except Trouble as trouble:
+                reason = str(trouble)
+            except Undecidable as problem:
+                return "undecided", str(problem)
+            except NotExercised as lack:
+                return "not_exercised", str(lack)
+            else:
+                if name not in self.judge.troubled:
+                    return "passed", None
+                reason = "an answer was lost, or somebody else traded with our orders"
+            self.venue.sweep()
+            self.venue.pause(min(attempt, 3))
+        return "undecided", f"{reason} ({_STARTS} starts)"
+
+
+def reference_settings(stack: ExitStack, fault: str | None = None) -> Settings:
+    """Start the embedded reference on a free port, as long as `stack` is open, and describe it."""
+    from conformance.reference.server import start
+    from conformance.target.settings import Account
+
+    running = stack.enter_context(start())
+    described = running.describe()
+    accounts = {name: Account(name, **secrets) for name, secrets in described["accounts"].items()}
+    return Settings(
+        base_url=described["base_url"], owner=accounts["owner"], counterparty=accounts.get("counterparty")
+    )
+
+
+def check_safety(settings: Settings) -> None:
+    """Refuse to trade where the user has not allowed it."""
+    host = settings.origin.split("://", 1)[1]
+    if any(name == host or name == host.split(":")[0] for name in settings.safety.forbidden_hosts):
+        raise ConfigError(f"{host} is a forbidden host", "see [safety] forbidden_hosts in conformance.toml")
+    if not settings.is_loopback and not settings.safety.allow_trading:
+        raise ConfigError(
+            f"{host} is not this machine, and a run places orders",
+            "pass --allow-trading, or set allow_trading = true under [safety]",
+        )
+
+
+def _market(venue: Venue) -> dict[str, Any]:
+    rules, band = venue.rules, venue.band
+    return {
+        "symbol": rules.symbol,
+        "tick": str(rules.tick),
+        "lot": str(rules.lot),
+        "min_notional": str(rules.min_notional),
+        "floor": str(band.floor),
+        "ceil": str(band.ceil),
+        "quiet": band.quiet,
+    }
+
+
+def _command() -> str:
+    return shlex.join(["spot-conformance" if "pytest" not in sys.argv[0] else "pytest", *sys.argv[1:]])

@@ -1,0 +1,221 @@
+"""Chapter: Effects. What has changed after a 200, and what has not."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+import pytest
+
+from conformance.oracle.bodies import try_parse
+from conformance.oracle.ledger import Order
+from conformance.record import Take
+from conformance.target.states import OTHER_SIDE, Fills, States
+from conformance.target.trouble import NotExercised, Undecidable
+from conformance.target.venue import Venue
+
+SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+
+
+def _cross(venue: Venue, states: States, order: Order) -> None:
+    """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
+    assert order.price is not None
+    crossing = venue.place(
+        OTHER_SIDE[order.side],
+        order.price,
+        states.units("1"),
+        account="counterparty",
+        tif="ioc",
+        takes=[],
+        aim="cancel.effects.off-book",
+        expect="unfilled",
+    )
+    del crossing
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.terminal", "cancel.effects.final")
+@SIDES
+@pytest.mark.parametrize("filled", [False, True], ids=["untouched", "partly filled"])
+@pytest.mark.parametrize("tif", ["gtc", "post_only"])
+def test_off_the_book(venue: Venue, states: States, scheme: str, side: str, filled: bool, tif: str) -> None:
+    """An order that crosses the canceled one's price finds nothing there."""
+    (price,) = venue.band.levels(1)
+    if filled:
+        order = states.partially_filled(side, at=price, tif=tif)
+    else:
+        order = states.open(side, price=price, quantity=states.units("3"), tif=tif)
+    venue.account("counterparty")
+    venue.cancel(order, scheme=scheme)
+    _cross(venue, states, order)
+
+
+@pytest.mark.exercises("cancel.effects.off-book")
+@pytest.mark.profile("standard")
+def test_off_the_book_each_time(venue: Venue, states: States, scheme: str) -> None:
+    """Ten times in a row, so that what goes wrong now and then is seen."""
+    for number in range(10):
+        (price,) = venue.band.levels(1)
+        order = states.open("sell" if number % 2 else "buy", price=price, quantity=states.units("1"))
+        venue.cancel(order, scheme=scheme)
+        _cross(venue, states, order)
+
+
+@pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.final")
+@pytest.mark.profile("standard")
+def test_stays_off_the_book(venue: Venue, states: States) -> None:
+    """It does not come back a moment later."""
+    (price,) = venue.band.levels(1)
+    order = states.open("buy", price=price, quantity=states.units("1"))
+    venue.cancel(order)
+    for _ in range(3):
+        time.sleep(0.5)
+        _cross(venue, states, order)
+
+
+@pytest.mark.exercises("cancel.effects.not-listed", "cancel.effects.own-orders", "cancel.effects.terminal")
+@SIDES
+def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """The canceled order is out of the open orders; the others of the account are still in."""
+    canceled, kept = states.open(side), states.open(side)
+    venue.cancel(canceled, scheme=scheme)
+    if venue.open_orders("owner") is None:
+        raise NotExercised("the target does not list open orders")
+    venue.look(kept)
+    venue.look(canceled)
+
+
+@pytest.mark.exercises("cancel.effects.not-listed")
+def test_partially_filled_not_listed(venue: Venue, states: States, scheme: str) -> None:
+    """The same for an order that had fills."""
+    order = states.partially_filled("buy")
+    venue.cancel(order, scheme=scheme)
+    if venue.open_orders("owner") is None:
+        raise NotExercised("the target does not list open orders")
+
+
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+@SIDES
+def test_neighbours_at_the_same_price(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Orders at the same price, before and behind, own and foreign, and on the other side, are left alone."""
+    price = venue.band.resting(side)
+    owner = [states.open(side, price=price) for _ in range(2)]
+    foreign = [states.open(side, price=price, account="counterparty")]
+    canceled = states.open(side, price=price)
+    owner.append(states.open(side, price=price))
+    foreign.append(states.open(side, price=price, account="counterparty"))
+    other_side = states.open(OTHER_SIDE[side])
+    venue.cancel(canceled, scheme=scheme)
+    for order in (*owner, *foreign, other_side):
+        venue.look(order)
+
+
+@pytest.mark.exercises("cancel.effects.foreign-orders", "cancel.effects.off-book")
+def test_neighbours_keep_their_place(venue: Venue, states: States, scheme: str) -> None:
+    """A foreign order behind the canceled one at the same price fills as if the canceled one had never been."""
+    (price,) = venue.band.levels(1)
+    canceled = states.open("sell", price=price, quantity=states.units("2"))
+    behind = states.open("sell", price=price, quantity=states.units("2"), account="counterparty")
+    venue.cancel(canceled, scheme=scheme)
+    take = Take(behind.id, format(price, "f"), format(states.units("1"), "f"))
+    venue.place("buy", price, states.units("1"), tif="ioc", takes=[take])
+    venue.look(behind)
+    venue.look(canceled)
+
+
+@pytest.mark.exercises("cancel.effects.fills-kept", "cancel.effects.final")
+@SIDES
+def test_fills_are_kept(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Own fills from before the cancel are still listed, on both sides of the trade."""
+    order = states.partially_filled(side, Fills(improved=("1",), resting=("2",)))
+    if not _lists(venue, order):
+        raise NotExercised("the target does not list own fills by order")
+    venue.cancel(order, scheme=scheme)
+    venue.trades("owner", aim="cancel.effects.fills-kept")
+    venue.look(order)
+
+
+def _lists(venue: Venue, order: Order) -> bool:
+    rows = venue.trades(order.account)
+    return any(str(row.get("order_id")).lower() == order.id for row in rows or [])
+
+
+@pytest.mark.exercises("cancel.effects.final")
+def test_read_again_later(venue: Venue, states: States, scheme: str) -> None:
+    """A second and a later look show what the cancel answered, by either credential."""
+    order = states.partially_filled("buy")
+    venue.cancel(order, scheme=scheme)
+    for reader in venue.account("owner").schemes:
+        venue.look(order, scheme=reader)
+
+
+@pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
+@SIDES
+@pytest.mark.parametrize("state", ["open", "partially filled", "canceled twice"])
+def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str) -> None:
+    """What could be placed before can be placed after, to the lot, and not a lot more.
+
+    The most that can be placed is found first, by halving. Only on this machine: it takes the whole balance.
+    """
+    if not venue.settings.is_loopback:
+        raise NotExercised("placing for the whole balance is done on this machine only")
+    price = venue.band.resting(side)
+    if state == "partially filled":
+        partial = states.partially_filled(side)
+        price = partial.price or price
+    most = largest(venue, side, price)
+    size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
+    if state != "partially filled":
+        locked = states.open(side, price=price, quantity=size)
+        most_after = most
+    else:
+        locked = partial
+        most_after = most + partial.remaining
+    venue.cancel(locked, scheme=scheme)
+    if state == "canceled twice":
+        venue.cancel(locked, scheme=scheme)
+    _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted")
+    more = most_after + venue.rules.lot * 2 + most_after / 10**6 // venue.rules.lot * venue.rules.lot
+    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused")
+
+
+def _attempt(venue: Venue, side: str, price: Decimal, quantity: Decimal, aim: str, expect: str) -> None:
+    exchange = venue.new_order(side, price, quantity, tif="post_only", aim=aim, expect=expect)
+    body = try_parse(exchange.response) if exchange.response else None
+    order = venue.judge.ledger.get(str(body.get("id"))) if isinstance(body, dict) else None
+    if order is not None:
+        venue.cancel(order)
+
+
+def largest(venue: Venue, side: str, price: Decimal) -> Decimal:
+    """The largest quantity that can be placed now, to the lot; raises Undecidable if no limit is found."""
+    lot = venue.rules.lot
+
+    def fits(lots: int) -> bool:
+        exchange = venue.new_order(side, price, lots * lot, tif="post_only")
+        body = try_parse(exchange.response) if exchange.response else None
+        if not isinstance(body, dict):
+            raise Undecidable("New Order gives no JSON answer")
+        if order := venue.judge.ledger.get(str(body.get("id"))):
+            venue.cancel(order)
+            return True
+        if body.get("error") != "INSUFFICIENT_BALANCE":
+            raise Undecidable(f"a large order is refused with {body.get('error')}, so balances cannot be seen")
+        return False
+
+    good = int(venue.rules.quantity(price) / lot)
+    bad = good
+    while True:
+        bad *= 16
+        if bad > 10**24:
+            raise Undecidable("no order is too large for the account, so balances cannot be seen")
+        if not fits(bad):
+            break
+        good = bad
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if fits(middle):
+            good = middle
+        else:
+            bad = middle
+    return good * lot

@@ -1,0 +1,218 @@
+"""Chapter: Errors. Which refusal is given when."""
+
+from uuid import uuid4
+
+import pytest
+
+from conformance.oracle.ledger import Order
+from conformance.target.states import States
+from conformance.target.venue import Venue
+
+# What is no UUID, whoever reads it. Each is percent-encoded as it goes out.
+MALFORMED = {
+    "word": "abc",
+    "number": "12345",
+    "digit short": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d1",
+    "digit more": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d100",
+    "not hex": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d1g",
+    "not hex in front": "zf2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10",
+    "all letters": "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz",
+    "group missing": "9f2a1c4e-5b67-4d8a-bf93",
+    "id and more": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10-1",
+    "two ids": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10,9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d11",
+    "negative": "-1",
+    "null": "null",
+    "wildcard": "*",
+    "letters of other scripts": "%C3%A9%E2%82%AC%E6%97%A5",
+    "emoji": "%F0%9F%92%B8",
+    "blank": "%20",
+    "quote": "'%20OR%201=1",
+    "sixty digits": "9f2a1c4e" * 8,
+}
+
+# No UUID either, but of a form that something on the way may refuse by itself.
+HOSTILE = {
+    "NUL": "%00",
+    "id and NUL": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10%00",
+    "line feed": "%0a",
+    "carriage return, line feed": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10%0d%0aX-Injected:%201",
+    "not UTF-8": "%ff%fe",
+    "half of a UTF-8 letter": "%C3",
+    "broken escape": "%zz",
+    "lone percent": "%",
+    "escaped slash": "a%2Fb",
+    "dot segments": "%2e%2e%2f%2e%2e%2fhealth",
+    "escaped question mark": "a%3Fb",
+    "escaped twice": "%2561",
+    "backslash": "a%5Cb",
+    "thousand characters": "a" * 1000,
+    "eight thousand characters": "f" * 8000,
+}
+
+
+@pytest.mark.exercises("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
+def test_malformed_id(venue: Venue, states: States, scheme: str) -> None:
+    """What is no UUID is refused as such, and no order changes."""
+    own, foreign = states.open("sell"), None
+    if venue.settings.counterparty is not None:
+        foreign = states.open("buy", account="counterparty")
+    for segment in MALFORMED.values():
+        venue.cancel(segment, scheme=scheme)
+    venue.look(own)
+    if foreign is not None:
+        venue.look(foreign)
+
+
+@pytest.mark.exercises("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
+def test_mangled_id_of_a_live_order(venue: Venue, states: States, scheme: str) -> None:
+    """The id of a live order, cut short, extended or mangled, does not cancel it."""
+    order = states.open()
+    for segment in (order.id[:-1], order.id + "0", order.id[:8], order.id + "x", "x" + order.id, order.id[1:]):
+        venue.cancel(segment, scheme=scheme)
+        venue.look(order)
+    venue.cancel(order, scheme=scheme)
+
+
+@pytest.mark.exercises("cancel.errors.invalid-id.hostile", "cancel.answers.in-time")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_id(venue: Venue, scheme: str, name: str) -> None:
+    """Whatever stands in the path, the answer is a refusal and no crash."""
+    venue.cancel(HOSTILE[name], scheme=scheme)
+
+
+@pytest.mark.exercises("cancel.errors.empty-id")
+@pytest.mark.profile("standard")
+def test_empty_id(venue: Venue, states: States, scheme: str) -> None:
+    """Without an id nothing is canceled. Not sent where the account holds orders that are not ours."""
+    order = states.open("buy")
+    listed = venue.open_orders("owner")
+    if listed is None or any(venue.judge.ledger.get(str(item.get("id"))) is None for item in listed):
+        from conformance.target.trouble import NotExercised
+
+        raise NotExercised("the account holds orders that are not ours, or does not list its orders")
+    venue.cancel("", scheme=scheme, aim="cancel.errors.empty-id")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.errors.not-found.unknown", "cancel.refusals.not-found", "cancel.success.parity")
+def test_unknown_id(venue: Venue, states: States, scheme: str) -> None:
+    """An id that no order has is not found, and no order changes for it."""
+    own = states.open("buy")
+    for _ in range(3):
+        venue.cancel(str(uuid4()), scheme=scheme)
+    venue.look(own)
+
+
+@pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found", "cancel.success.parity")
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_canceled_again(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """A second cancel, and a third, find nothing and change nothing."""
+    order = states.canceled(side, scheme=scheme)
+    venue.look(order)
+    for _ in range(2):
+        venue.cancel(order, scheme=scheme)
+        venue.look(order)
+
+
+@pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found")
+def test_partially_filled_canceled_again(venue: Venue, states: States, scheme: str) -> None:
+    """The second cancel of an order that had fills finds nothing either."""
+    order = states.partially_filled("sell")
+    venue.cancel(order, scheme=scheme)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.errors.not-found.filled", "cancel.refusals.not-found", "cancel.success.parity")
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("how", ["resting", "at once"])
+def test_filled(venue: Venue, states: States, scheme: str, side: str, how: str) -> None:
+    """A filled order is not found, and stays filled."""
+    order: Order = states.filled(side) if how == "resting" else states.filled_at_once(side)
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises(
+    "cancel.errors.not-found.ioc-remainder", "cancel.refusals.not-found", "cancel.success.parity"
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("filled", [False, True], ids=["untouched", "partly filled"])
+def test_ioc_remainder(venue: Venue, states: States, scheme: str, side: str, filled: bool) -> None:
+    """The remainder of an immediate-or-cancel order has ended already."""
+    order = states.ioc_remainder(side, filled=filled)
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.errors.not-found.market", "cancel.refusals.not-found", "cancel.success.parity")
+def test_market_order(venue: Venue, states: States, scheme: str) -> None:
+    """A market order that was filled is not found."""
+    order = states.market_filled()
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.errors.not-found.market")
+@pytest.mark.profile("standard")
+def test_market_remainder(venue: Venue, states: States, scheme: str) -> None:
+    """A market order that found too little has ended already."""
+    if not venue.band.quiet:
+        return test_market_order(venue, states, scheme)
+    order = states.market_remainder()
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+    return None
+
+
+@pytest.mark.exercises(
+    "cancel.errors.forbidden",
+    "cancel.refusals.forbidden",
+    "cancel.success.parity",
+    "cancel.jwt.other-user",
+    "cancel.key.other-user",
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_foreign_open(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Another user's open order is forbidden, in both directions, and stays open."""
+    for owner, stranger in (("counterparty", "owner"), ("owner", "counterparty")):
+        order = states.open(side, account=owner)
+        venue.cancel(order, by=stranger, scheme=scheme)
+        venue.look(order)
+        venue.cancel(order, by=owner)
+
+
+@pytest.mark.exercises(
+    "cancel.errors.forbidden.partially-filled", "cancel.refusals.forbidden", "cancel.success.parity"
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_foreign_partially_filled(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Another user's partially filled order is forbidden and stays as it is."""
+    order = states.partially_filled(side, account="counterparty")
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+    venue.cancel(order, by="counterparty")
+
+
+@pytest.mark.exercises("cancel.errors.foreign-terminal", "cancel.refusals.forbidden", "cancel.refusals.not-found")
+@pytest.mark.parametrize("state", ["canceled", "filled"])
+def test_foreign_terminal(venue: Venue, states: States, scheme: str, state: str) -> None:
+    """Another user's finished order is refused, as forbidden or as not found, and stays as it is."""
+    order = (states.canceled if state == "canceled" else states.filled)("sell", account="counterparty")
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.errors.other-methods")
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "HEAD", "OPTIONS"])
+def test_other_methods(venue: Venue, states: States, scheme: str, method: str) -> None:
+    """No method but DELETE cancels; what else it answers is left open."""
+    order = states.open()
+    venue.send(venue.cancel_call(order, scheme=scheme, method=method))
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)

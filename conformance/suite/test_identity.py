@@ -1,0 +1,68 @@
+"""Chapter: What identifies the order. The path id, whole, and nothing else."""
+
+import json
+
+import pytest
+
+from conformance.oracle.ledger import Order
+from conformance.target.states import States
+from conformance.target.venue import Venue
+
+_DIGITS = "0123456789abcdef"
+
+
+@pytest.mark.exercises("cancel.identity.path-only", "cancel.effects.own-orders")
+@pytest.mark.parametrize("name", ["id", "orderId", "order_id"])
+def test_id_in_query(venue: Venue, states: States, scheme: str, name: str) -> None:
+    """A query parameter that names another order changes nothing about which one is canceled."""
+    named, other = states.open("buy"), states.open("buy")
+    venue.cancel(named, scheme=scheme, query=f"{name}={other.id}", aim="cancel.identity.path-only")
+    venue.look(named)
+    venue.look(other)
+
+
+@pytest.mark.exercises("cancel.identity.path-only", "cancel.refusals.not-found")
+def test_id_in_query_beside_unknown_id(venue: Venue, states: States, scheme: str) -> None:
+    """Where the path names no order, a query parameter does not help out."""
+    order = states.open("sell")
+    unknown = neighbour(order, -1)
+    for name in ("id", "orderId"):
+        venue.cancel(unknown, scheme=scheme, query=f"{name}={order.id}", aim="cancel.identity.path-only")
+        venue.look(order)
+
+
+@pytest.mark.exercises("cancel.identity.path-only")
+def test_id_in_body(venue: Venue, states: States) -> None:
+    """A body that names another order changes nothing either. (By JWT: how a DELETE's body is signed is open.)."""
+    named, other = states.open("buy"), states.open("buy")
+    body = json.dumps({"id": other.id, "orderId": other.id, "order_id": other.id})
+    venue.cancel(named, scheme="jwt", body=body, aim="cancel.identity.path-only")
+    venue.look(other)
+    venue.look(named)
+
+
+@pytest.mark.exercises("cancel.identity.path-only")
+def test_id_in_header(venue: Venue, states: States, scheme: str) -> None:
+    """A header that names another order changes nothing."""
+    named, other = states.open("buy"), states.open("buy")
+    headers = {"X-Order-Id": other.id, "X-Original-URL": f"/spot/orders/{other.id}"}
+    venue.cancel(named, scheme=scheme, headers=headers, aim="cancel.identity.path-only")
+    venue.look(other)
+    venue.look(named)
+
+
+@pytest.mark.exercises("cancel.identity.whole-id", "cancel.refusals.not-found")
+@pytest.mark.parametrize("position", [0, 7, 9, 20, 24, -1])
+def test_neighbouring_id(venue: Venue, states: States, scheme: str, position: int) -> None:
+    """An id that differs in one digit is another order, which does not exist."""
+    order = states.open()
+    venue.cancel(neighbour(order, position), scheme=scheme, aim="cancel.identity.whole-id")
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+
+
+def neighbour(order: Order, position: int) -> str:
+    """The id of `order` with one digit replaced (never the version or variant digit, so it stays a UUID)."""
+    digits = list(order.id)
+    digits[position] = _DIGITS[(_DIGITS.index(digits[position]) + 1) % 16]
+    return "".join(digits)

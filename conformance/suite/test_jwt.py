@@ -1,0 +1,65 @@
+"""Chapter: JWT. Bearer tokens that count and those that do not."""
+
+import pytest
+
+from conformance.record import Auth
+from conformance.suite.flaws import JWT_FLAWS, JwtFlaw, spoiled_jwt
+from conformance.target.signing import JwtAuth
+from conformance.target.states import States
+from conformance.target.trouble import NotExercised
+from conformance.target.venue import Credential, Venue
+
+
+@pytest.mark.exercises("cancel.refusals.unauthorized")
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        pytest.param(
+            flaw,
+            id=f"{flaw.requirement.removeprefix('cancel.jwt.')}: {flaw.name}",
+            marks=pytest.mark.exercises(flaw.requirement),
+        )
+        for flaw in JWT_FLAWS
+    ],
+)
+def test_spoiled_token(venue: Venue, states: States, flaw: JwtFlaw) -> None:
+    """A spoiled token is refused without effect; the good one then cancels the same order."""
+    order = states.open("sell")
+    venue.cancel(order, credential=spoiled_jwt(venue, flaw))
+    venue.look(order)
+    venue.cancel(order, scheme="jwt" if venue.account("owner").jwt else None)
+
+
+@pytest.mark.exercises("cancel.jwt.expired", "cancel.refusals.unauthorized")
+def test_expired(venue: Venue, states: States) -> None:
+    """A token that was good once is refused."""
+    token = venue.account("owner").expired_jwt
+    if token is None:
+        raise NotExercised("no expired JWT was given (SPOT_CONFORMANCE_OWNER_EXPIRED_JWT)")
+    order = states.open()
+    venue.cancel(order, credential=Credential(Auth("owner", "jwt", "cancel.jwt.expired"), JwtAuth(token)))
+    venue.look(order)
+    venue.cancel(order, scheme="jwt")
+
+
+@pytest.mark.exercises("cancel.jwt.scheme-case")
+@pytest.mark.parametrize("name", ["bearer", "BEARER"])
+def test_scheme_name_in_another_case(venue: Venue, states: States, name: str) -> None:
+    """Another case of "Bearer" may be accepted or refused; if it is refused, nothing happens."""
+    token = venue.account("owner").jwt
+    if token is None:
+        raise NotExercised("the owner account has no jwt")
+    order = states.open()
+    signer = JwtAuth(token, forge=lambda good: f"{name} {good}")
+    auth = Auth("owner", "jwt", either=True)
+    venue.cancel(order, credential=Credential(auth, signer), aim="cancel.jwt.scheme-case")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.jwt.other-user")
+def test_other_users_token(venue: Venue, states: States) -> None:
+    """The other user's good token acts for the other user: the owner's order is forbidden to it."""
+    order = states.open()
+    venue.cancel(order, by="counterparty", scheme="jwt")
+    venue.look(order)
+    venue.cancel(order, scheme="jwt")

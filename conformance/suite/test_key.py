@@ -1,0 +1,106 @@
+"""Chapter: API key and signature. HMAC-SHA256 over the query string, the key in a header."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conformance.record import Auth
+from conformance.suite.flaws import KEY_FLAWS, KeyFlaw, spoiled_key
+from conformance.target.signing import ApiKeyAuth, Draft
+from conformance.target.states import States
+from conformance.target.trouble import NotExercised
+from conformance.target.venue import Credential, Venue
+
+_KEY = "cancel.key."
+
+
+def good_key(venue: Venue, before: Callable[[Draft], None] | None = None) -> Credential:
+    """The owner's good API key, used in an unusual but right way."""
+    account = venue.account("owner")
+    if "api_key" not in account.schemes:
+        raise NotExercised("the owner account has no api_key")
+    return Credential(Auth("owner", "api_key"), ApiKeyAuth(account, venue.clock.now_ms, before=before))
+
+
+@pytest.mark.exercises("cancel.refusals.unauthorized")
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        pytest.param(
+            flaw,
+            id=f"{flaw.requirement.removeprefix(_KEY)}: {flaw.name}",
+            marks=pytest.mark.exercises(flaw.requirement),
+        )
+        for flaw in KEY_FLAWS
+    ],
+)
+def test_spoiled_request(venue: Venue, states: States, flaw: KeyFlaw) -> None:
+    """A spoiled request is refused without effect; the same one, well signed, then cancels the same order."""
+    order = states.open("buy")
+    venue.cancel(order, credential=spoiled_key(venue, flaw), query=flaw.query)
+    venue.look(order)
+    venue.cancel(order, scheme="api_key")
+
+
+@pytest.mark.exercises("cancel.key.signature.extra-signed")
+@pytest.mark.parametrize(
+    "query", ["note=1", "recvWindow=5000", "b=2&a=1", "a=1&a=2", "note=", "note", "timestam=1"]
+)
+def test_further_signed_parameters(venue: Venue, states: States, query: str) -> None:
+    """Parameters that nobody documents do no harm when they are signed."""
+    order = states.open()
+    venue.cancel(order, credential=good_key(venue), query=query, aim="cancel.key.signature.extra-signed")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.key.signature.encoding")
+@pytest.mark.parametrize(
+    "query", ["note=a%20b", "note=a+b", "note=%C3%A9%E2%82%AC", "note=a%26b%3Dc", "note=%7e%7E"]
+)
+def test_escapes(venue: Venue, states: States, query: str) -> None:
+    """What is signed is the query as it was sent, escapes included."""
+    order = states.open()
+    venue.cancel(order, credential=good_key(venue), query=query, aim="cancel.key.signature.encoding")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.key.header-case")
+@pytest.mark.parametrize("header", ["x-mbx-apikey", "X-Mbx-ApiKey"])
+def test_header_name_in_another_case(venue: Venue, states: States, header: str) -> None:
+    """Header names have no case (RFC 9110, section 5.1)."""
+    order = states.open()
+    credential = good_key(venue, lambda draft: setattr(draft, "key_header", header))
+    venue.cancel(order, credential=credential, aim="cancel.key.header-case")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.key.other-user")
+def test_other_users_key(venue: Venue, states: States) -> None:
+    """The other user's good key acts for the other user: the owner's order is forbidden to it."""
+    order = states.open()
+    venue.cancel(order, by="counterparty", scheme="api_key")
+    venue.look(order)
+    venue.cancel(order, scheme="api_key")
+
+
+@pytest.mark.exercises("cancel.key.replay")
+def test_replay_on_another_order(venue: Venue, states: States) -> None:
+    """The same signed query is sent for two orders: the documented scheme cannot tell them apart."""
+    first, second = states.open(), states.open()
+    stamp = str(venue.clock.now_ms())
+    credential = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp))
+    auth = Auth("owner", "api_key", either=True)
+    venue.cancel(first, credential=credential)
+    venue.cancel(second, credential=Credential(auth, credential.signer), aim="cancel.key.replay")
+    venue.look(second)
+
+
+@pytest.mark.exercises("cancel.refusals.unauthorized")
+def test_refused_cancel_of_a_partially_filled_order(venue: Venue, states: States) -> None:
+    """A spoiled request has no effect on an order with fills either."""
+    order = states.partially_filled("sell")
+    flaw = next(flaw for flaw in KEY_FLAWS if flaw.requirement.endswith("signature.altered"))
+    venue.cancel(order, credential=spoiled_key(venue, flaw))
+    venue.look(order)
+    venue.cancel(order, scheme="api_key")
+    venue.look(order)

@@ -1,0 +1,79 @@
+"""Chapter: Success. Which orders can be canceled, by which credential."""
+
+import pytest
+
+from conformance.target.states import SEVERAL_FILLS, Fills, States
+from conformance.target.venue import Venue
+
+SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+
+
+@pytest.mark.exercises(
+    "cancel.success.open",
+    "cancel.success.by-jwt",
+    "cancel.success.by-api-key",
+    "cancel.success.parity",
+    "cancel.fields.status",
+    "cancel.effects.terminal",
+)
+@SIDES
+@pytest.mark.parametrize("tif", ["gtc", "post_only", None])
+def test_open(venue: Venue, states: States, scheme: str, side: str, tif: str | None) -> None:
+    """An open order, of each side and time in force, is canceled and stays so."""
+    order = states.open(side, tif=tif)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.partially-filled", "cancel.success.parity", "cancel.effects.final")
+@SIDES
+@pytest.mark.parametrize("tif", ["gtc", "post_only"])
+def test_partially_filled(venue: Venue, states: States, scheme: str, side: str, tif: str) -> None:
+    """The rest of a partially filled order is canceled; what had filled stays."""
+    order = states.partially_filled(side, tif=tif)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.partially-filled")
+@SIDES
+def test_filled_while_placed(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """An order that met others while it was placed is canceled like any other."""
+    order = states.partially_filled(side, SEVERAL_FILLS)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.partially-filled")
+def test_nearly_filled(venue: Venue, states: States, scheme: str) -> None:
+    """An order of which only the smallest rest is left is canceled."""
+    order = states.partially_filled("sell", Fills(resting=("2",), total="3"))
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.uuid-case")
+def test_upper_case_id(venue: Venue, states: States, scheme: str) -> None:
+    """An upper-case UUID is the same UUID (RFC 9562, section 4)."""
+    order = states.open()
+    venue.cancel(order.id.upper(), scheme=scheme, aim="cancel.success.uuid-case")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.open")
+@pytest.mark.profile("standard")
+def test_many_in_a_row(venue: Venue, states: States, scheme: str) -> None:
+    """What holds for one cancel holds for the next dozen."""
+    for number in range(12):
+        order = states.open("buy" if number % 2 else "sell")
+        venue.cancel(order, scheme=scheme)
+        venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.by-jwt", "cancel.success.by-api-key")
+@pytest.mark.parametrize("placed_by", ["jwt", "api_key"])
+def test_placed_by_the_other_credential(venue: Venue, states: States, scheme: str, placed_by: str) -> None:
+    """Who placed an order by one credential may cancel it by the other."""
+    order = states.open(scheme=placed_by)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order, scheme=scheme)

@@ -1,0 +1,97 @@
+"""Chapter: API key and signature, the ±5000 ms window, found by measuring where it ends.
+
+Where the window ends on either side is found by halving, which needs no knowledge of the target's clock: the two
+ends of a ±5000 ms window lie 10000 ms apart, whatever the clock. What the clock adds is whether the window sits
+around the target's time; it is compared with the target's `Date`, which is known to within a second or two.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from conformance.oracle.ledger import Order
+from conformance.record import Auth
+from conformance.target.signing import ApiKeyAuth
+from conformance.target.states import States
+from conformance.target.trouble import NotExercised, Trouble
+from conformance.target.venue import Credential, Venue
+
+WINDOW = 5000  # ms, on either side
+
+
+def _credential(venue: Venue, stamp: int, *, flaw: str | None = None, either: bool = False) -> Credential:
+    account = venue.account("owner")
+    signer = ApiKeyAuth(account, venue.clock.now_ms, before=lambda draft: setattr(draft, "timestamp", str(stamp)))
+    return Credential(Auth("owner", "api_key", flaw, either), signer)
+
+
+class Edges:
+    """Where the target's window ends, in ms from our idea of its time, and how surely."""
+
+    def __init__(self, venue: Venue, order: Order) -> None:
+        self.venue, self.order = venue, order
+        self.slowest = 0.0
+
+    def accepts(self, shift: int) -> bool:
+        """Whether a timestamp this far (ms) from the target's time is accepted; asked about a canceled order."""
+        began = time.monotonic()
+        stamp = self.venue.clock.now_ms(shift)
+        exchange = self.venue.cancel(self.order, credential=_credential(self.venue, stamp, either=True))
+        self.slowest = max(self.slowest, (time.monotonic() - began) * 1000)
+        return exchange.response is not None and exchange.response.status != 401
+
+    def find(self, inside: int, outside: int, precision: int) -> int:
+        """The last accepted shift on the way from `inside` to `outside`, to `precision` ms."""
+        if not self.accepts(inside):
+            return inside
+        if self.accepts(outside):
+            return outside
+        while abs(outside - inside) > precision:
+            middle = (inside + outside) // 2
+            if self.accepts(middle):
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+
+@pytest.mark.exercises("cancel.key.timestamp.window-inside", "cancel.key.timestamp.window-outside")
+def test_window(venue: Venue, states: States) -> None:
+    """Just inside ±5000 ms is accepted and just outside is refused, on the target's clock.
+
+    The clock is the middle of the measured window when that agrees with `Date`; the margins are what the
+    measurement leaves uncertain.
+    """
+    if "api_key" not in venue.account("owner").schemes:
+        raise NotExercised("the owner account has no api_key")
+    edges = Edges(venue, states.canceled())
+    ahead = edges.find(0, 40_000, 20)
+    behind = edges.find(0, -40_000, 20)
+    low, high = (bound * 1000 for bound in venue.clock.interval)
+    offset = venue.clock.offset * 1000
+    middle = (ahead + behind) / 2
+    # the window's middle is the target's time if that is possible at all by its Date; else Date is believed
+    possible = not venue.clock.samples or low - 500 <= offset + middle <= high + 500
+    shown = 0.0 if low <= offset <= high else (low + high) / 2 - offset
+    centre = middle if possible else shown
+    margin = int(60 + edges.slowest + (0 if possible else (high - low) / 2))
+    if margin > 3000:
+        raise Trouble("the way to the target is too slow to tell where the window ends")
+    order = states.open()
+    for shift, inside in (
+        (WINDOW - margin, True),
+        (-WINDOW + margin, True),
+        (WINDOW + margin, False),
+        (-WINDOW - margin, False),
+    ):
+        requirement = f"cancel.key.timestamp.window-{'inside' if inside else 'outside'}"
+        stamp = venue.clock.now_ms(int(centre) + shift)
+        credential = _credential(venue, stamp, flaw=None if inside else requirement)
+        if inside:
+            venue.cancel(states.open(), credential=credential, aim=requirement)
+        else:
+            venue.cancel(order, credential=credential)
+            venue.look(order)
+    venue.cancel(order, scheme="api_key")

@@ -1,0 +1,183 @@
+"""One request at a time to the target: signed, sent once, bounded in time and size, recorded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+
+import httpx
+
+from conformance.errors import ConfigError
+from conformance.record import Auth, Exchange, Request, Response, Take, text_of
+from conformance.target.clock import Clock
+from conformance.target.recorder import Recorder
+from conformance.target.redact import Redactor
+from conformance.target.settings import Settings
+
+_MAX_BODY = 1_000_000  # bytes kept of a body: far above any order, far below any memory
+_MAX_HEADERS = 100
+_MAX_HEADER = 2000  # characters kept of a header's value
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to be: what to send, with which credential, and what the suite means by it.
+
+    `path` is raw (percent-encoded as it shall go out) and follows the base path; `query` is raw too.
+    """
+
+    op: str
+    method: str
+    path: str
+    query: str = ""
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    signer: httpx.Auth | None = None
+    auth: Auth | None = None
+    case: str = ""
+    driver: str = "suite"
+    aim: str | None = None
+    race: str | None = None
+    takes: list[Take] | None = None
+    expect: str | None = None
+
+
+class _Limiter:
+    """Spaces requests so that no more than `rate` start in a second."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._gap = 1 / rate if rate else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        if not self._gap:
+            return
+        with self._lock:
+            now = time.monotonic()
+            at = max(self._next, now)
+            self._next = at + self._gap
+        time.sleep(max(0.0, at - now))
+
+
+class Client:
+    """Sends calls to the target and records every exchange.
+
+    Nothing is sent twice, no redirect is followed, and credentials go to the target's origin only.
+    """
+
+    def __init__(self, settings: Settings, recorder: Recorder, clock: Clock, redactor: Redactor) -> None:
+        self.settings, self.recorder, self.clock, self.redactor = settings, recorder, clock, redactor
+        self._base = settings.base_path
+        self._origin = httpx.URL(settings.origin)
+        self._limiter = _Limiter(settings.safety.max_requests_per_second)
+        self._http = self.new_http()
+
+    def new_http(self) -> httpx.Client:
+        """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
+        settings = self.settings
+        verify: bool | str = settings.ca_file or True
+        try:
+            return httpx.Client(
+                verify=False if settings.insecure else verify,
+                cert=settings.client_cert,
+                timeout=httpx.Timeout(settings.timeout_s),
+                limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+                follow_redirects=False,
+                trust_env=not settings.is_loopback,
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def send(self, call: Call, http: httpx.Client | None = None) -> Exchange:
+        """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
+        target = f"{self._base}{call.path}" + (f"?{call.query}" if call.query else "")
+        headers = {"Accept": "application/json", **call.headers}
+        content = call.body.encode() if call.body is not None else None
+        if content is not None:
+            headers.setdefault("Content-Type", "application/json")
+        http = http or self._http
+        request = http.build_request(
+            call.method,
+            self._origin,
+            headers=headers,
+            content=content,
+            extensions={"target": target.encode("latin-1", "replace")},
+        )
+        self._limiter.wait()
+        number = self.recorder.number()
+        sent_at, start = time.time(), time.monotonic()
+        response, error = self._transfer(http, request, call.signer)
+        end = time.monotonic()
+        if response is not None:
+            self.clock.observe_date(response.header("date"), sent_at, sent_at + (end - start))
+        exchange = Exchange(
+            n=number,
+            case=call.case,
+            driver=call.driver,
+            op=call.op,
+            start=start,
+            end=end,
+            sent_at=sent_at,
+            request=self._masked_request(request, call.body),
+            auth=call.auth,
+            response=self._masked_response(response) if response is not None else None,
+            error=error,
+            aim=call.aim,
+            race=call.race,
+            takes=call.takes,
+            expect=call.expect,
+        )
+        self.recorder.exchange(exchange)
+        return exchange
+
+    def _transfer(
+        self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None
+    ) -> tuple[Response | None, str | None]:
+        deadline = time.monotonic() + self.settings.timeout_s * 1.5
+        response: httpx.Response | None = None
+        try:
+            response = http.send(request, stream=True, auth=signer)
+            chunks, size, truncated = [], 0, False
+            for chunk in response.iter_bytes(65536):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > _MAX_BODY:
+                    truncated = True
+                    break
+                if time.monotonic() > deadline:
+                    return None, "the body did not end in time"
+            text, base64 = text_of(b"".join(chunks)[:_MAX_BODY])
+            kept = [(key, value[:_MAX_HEADER]) for key, value in response.headers.multi_items()[:_MAX_HEADERS]]
+            return Response(response.status_code, kept, text, base64, truncated), None
+        except httpx.TimeoutException:
+            return None, f"no answer within {self.settings.timeout_s:g} s"
+        except httpx.DecodingError as failure:
+            return None, f"the body cannot be decoded: {failure}"
+        except httpx.HTTPError as failure:
+            return None, f"{type(failure).__name__}: {failure}"[:200]
+        finally:
+            if response is not None:
+                response.close()
+
+    def _masked_request(self, request: httpx.Request, body: str | None) -> Request:
+        mask = self.redactor
+        target = bytes(request.extensions["target"]).decode("latin-1")
+        headers = [(key, mask.header(key, value)) for key, value in request.headers.multi_items()]
+        return Request(request.method, mask.text(target), headers, mask.text(body) if body is not None else None)
+
+    def _masked_response(self, response: Response) -> Response:
+        mask = self.redactor
+        response.headers = [(key, mask.header(key, value)) for key, value in response.headers]
+        response.body = mask.text(response.body)
+        return response
+
+
+def again(call: Call, **changes: object) -> Call:
+    """The same call with some parts changed."""
+    return replace(call, **changes)  # type: ignore[arg-type]

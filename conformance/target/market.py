@@ -1,0 +1,157 @@
+"""A market's rules, and where in its book there is room: prices and sizes that are valid and as small as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from conformance.errors import TargetError
+from conformance.oracle.amounts import decimal_of
+from conformance.record import MarketInfo
+
+_EXAMPLE_PRICE = Decimal("0.5")  # where the page's own example trades; used while nothing better is known
+_WIDE = Decimal("1.25")  # how far the band reaches at most on either side of the middle
+_GALLOPS = 24
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Tick, lot and minimum notional of one market."""
+
+    symbol: str
+    tick: Decimal
+    lot: Decimal
+    min_notional: Decimal
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Rules:
+        """The rules in a row of `GET /spot/markets`; raises TargetError if the row has none."""
+        values = [decimal_of(row.get(name)) for name in ("tick_size", "lot_size", "min_notional")]
+        if not isinstance(row.get("id"), str) or any(value is None for value in values):
+            raise TargetError(f"the market {row.get('id')!r} does not tell tick_size, lot_size and min_notional")
+        tick, lot, notional = values
+        assert tick is not None
+        assert lot is not None
+        assert notional is not None
+        if not tick or not lot:
+            raise TargetError(f"the market {row['id']} has a tick or lot of zero")
+        return cls(row["id"], tick, lot, notional)
+
+    def info(self) -> MarketInfo:
+        """The rules as the record has them."""
+        return MarketInfo(self.symbol, str(self.tick), str(self.lot), str(self.min_notional))
+
+    def price(self, value: Decimal, *, up: bool = False) -> Decimal:
+        """`value` on the tick, rounded down or up, and never below one tick."""
+        ticks = (value / self.tick).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+        return max(ticks, Decimal(1)) * self.tick
+
+    def quantity(self, price: Decimal, units: Decimal | int = 1) -> Decimal:
+        """`units` times the smallest quantity that is surely enough at `price`, on the lot."""
+        smallest = self.min_notional * Decimal("1.05") / price
+        lots = (smallest / self.lot).to_integral_value(ROUND_CEILING) + 1
+        return (lots * Decimal(units)).to_integral_value(ROUND_CEILING) * self.lot
+
+
+@dataclass(frozen=True)
+class Band:
+    """Prices from `floor` to `ceil` at which nobody else rests: what we place there meets only our own orders."""
+
+    rules: Rules
+    floor: Decimal
+    ceil: Decimal
+    quiet: bool
+
+    @property
+    def ticks(self) -> int:
+        """How many price levels the band has."""
+        return int((self.ceil - self.floor) / self.rules.tick) + 1
+
+    def levels(self, count: int, *, gap: int = 40) -> list[Decimal]:
+        """`count` ascending prices inside the middle of the band, up to `gap` ticks apart.
+
+        Raises TargetError if the book is too tight for that many.
+        """
+        edge = max(1, self.ticks // 10) if self.ticks >= count + 4 else 0
+        room = self.ticks - 2 * edge
+        if room < count:
+            raise TargetError(
+                f"the book is too tight: {self.ticks} free price levels, {count} are needed", "try a quieter market"
+            )
+        step = max(1, min(gap, (room - 1) // max(1, count - 1))) if count > 1 else 1
+        first = edge + (room - 1 - step * (count - 1)) // 2
+        return [self.floor + self.rules.tick * (first + step * i) for i in range(count)]
+
+    @property
+    def low_edge(self) -> Decimal:
+        """The lowest price of the band: a buy there is met last."""
+        return self.floor
+
+    @property
+    def high_edge(self) -> Decimal:
+        """The highest price of the band: a sell there is met last."""
+        return self.ceil
+
+    def resting(self, side: str, step: int = 0) -> Decimal:
+        """A price far from the market at which an order of `side` rests undisturbed."""
+        rules = self.rules
+        if side == "buy":
+            return max(rules.price(self.floor * Decimal("0.8")) - step * rules.tick, rules.tick)
+        return rules.price(self.ceil * Decimal("1.25"), up=True) + step * rules.tick
+
+
+def discover(rules: Rules, rests: Callable[[str, Decimal], bool], hint: Decimal | None = None) -> Band:
+    """Find the band by asking: `rests(side, price)` tells whether a post-only order of that side would rest.
+
+    There is no public book to read, so the best prices of others are found as a post-only order finds them: by
+    being refused. Orders that are placed for this are as small as the market allows, and canceled at once.
+    """
+    middle = rules.price(hint or max(_EXAMPLE_PRICE, rules.tick * 200))
+    quiet = True
+    for _ in range(4):
+        ceil, met_ask = _highest_bid(rules, rests, middle)
+        floor, met_bid = _lowest_ask(rules, rests, middle)
+        quiet = quiet and not met_ask and not met_bid
+        if floor <= ceil:
+            return Band(rules, floor, ceil, quiet)
+        middle = floor if met_bid else ceil
+    raise TargetError("no free price between the best bid and the best ask was found", "try another market")
+
+
+def _highest_bid(rules: Rules, rests: Callable[[str, Decimal], bool], middle: Decimal) -> tuple[Decimal, bool]:
+    high = rules.price(middle * _WIDE)
+    if rests("buy", high):
+        return high, False
+    low = middle
+    for _ in range(_GALLOPS):
+        if rests("buy", low):
+            break
+        high, low = low, rules.price(low / 2)
+    return _bisect(rules, low, high, lambda price: rests("buy", price)), True
+
+
+def _lowest_ask(rules: Rules, rests: Callable[[str, Decimal], bool], middle: Decimal) -> tuple[Decimal, bool]:
+    low = rules.price(middle / _WIDE)
+    if rests("sell", low):
+        return low, False
+    high = middle
+    for _ in range(_GALLOPS):
+        if rests("sell", high):
+            break
+        low, high = high, rules.price(high * 2)
+    return _bisect(rules, high, low, lambda price: rests("sell", price)), True
+
+
+def _bisect(rules: Rules, good: Decimal, bad: Decimal, is_good: Callable[[Decimal], bool]) -> Decimal:
+    """The last good price on the way from `good` to `bad`, to the tick."""
+    while abs(bad - good) > rules.tick:
+        middle = rules.price((good + bad) / 2)
+        if middle in (good, bad):
+            break
+        if is_good(middle):
+            good = middle
+        else:
+            bad = middle
+    return good

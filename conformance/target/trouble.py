@@ -1,0 +1,20 @@
+"""Why a case could not be carried out. None of these is a verdict on the target.
+
+Trouble            something passing got in the way (network, rate limit, a stranger's trade): start over
+Undecidable        it got in the way for good, or the target cannot be brought into the state: undecided
+NotExercised       the target lacks what the case needs (an account, a credential): not exercised
+"""
+
+from __future__ import annotations
+
+
+class Trouble(Exception):
+    """Passing trouble; the case starts over with fresh orders."""
+
+
+class Undecidable(Exception):
+    """The case should have been carried out and could not; the text says why."""
+
+
+class NotExercised(Exception):
+    """The target lacks what the case needs; the text says what."""

@@ -1,0 +1,344 @@
+"""What cases talk to: place, cancel and look, with the patience that a real network needs.
+
+Passing trouble is retried only where repeating cannot change the meaning: reads, and what was refused without
+effect (429, a documented 503). A lost answer to a placing makes the case start over; a lost answer to a cancel
+leads to a look at the order, and only a live order is canceled again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from conformance.errors import TargetError
+from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
+from conformance.oracle.judge import Judge
+from conformance.oracle.ledger import Order, State
+from conformance.oracle.reads import items_of
+from conformance.record import Auth, Exchange, Take
+from conformance.target.client import Call, Client, again
+from conformance.target.market import Band, Rules
+from conformance.target.settings import Account, Settings
+from conformance.target.signing import ApiKeyAuth, JwtAuth
+from conformance.target.trouble import NotExercised, Trouble, Undecidable
+
+_ATTEMPTS = 6
+_BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
+_MAX_WAIT = 5.0  # s
+_PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
+
+
+@dataclass(frozen=True)
+class Credential:
+    """How a request is signed, and what the record says about it."""
+
+    auth: Auth | None
+    signer: httpx.Auth | None
+
+
+class Venue:
+    """The target with two accounts on it. One `Venue` serves one case at a time (`case`)."""
+
+    def __init__(self, settings: Settings, client: Client, judge: Judge, *, seed: int = 0) -> None:
+        self.settings, self.client, self.judge = settings, client, judge
+        self.clock, self.recorder = client.clock, client.recorder
+        self.random = random.Random(seed)
+        self.case = "setup"
+        self.driver = "control"
+        self.rules: Rules
+        self.band: Band
+        self._steps = itertools.count(1)
+        self.placed = 0
+        self.has: dict[str, bool] = {}
+
+    # ------------------------------------------------------------------ credentials
+
+    def account(self, name: str) -> Account:
+        """The account called `name`; raises NotExercised if it was not given."""
+        account = self.settings.accounts.get(name)
+        if account is None:
+            raise NotExercised(f"no {name} account was given")
+        return account
+
+    def default_scheme(self, name: str) -> str:
+        """The scheme used for set-up: JWT if there is one, since it needs no clock."""
+        return self.account(name).schemes[0]
+
+    def credential(self, name: str, scheme: str | None = None) -> Credential:
+        """A good credential of an account; raises NotExercised if it has none of that scheme."""
+        account = self.account(name)
+        scheme = scheme or account.schemes[0]
+        if scheme not in account.schemes:
+            raise NotExercised(f"the {name} account has no {scheme}")
+        if scheme == "jwt":
+            return Credential(Auth(name, "jwt"), JwtAuth(account.jwt or ""))
+        return Credential(Auth(name, "api_key"), ApiKeyAuth(account, self.clock.now_ms))
+
+    # ------------------------------------------------------------------ sending
+
+    def send(self, call: Call) -> Exchange:
+        """Send once, as this case and driver."""
+        return self.client.send(again(call, case=self.case, driver=self.driver))
+
+    def settled(self, call: Call, *, repeatable: bool) -> Exchange:
+        """Send until there is an answer of the exchange itself.
+
+        `repeatable` says that sending twice does no harm. Raises Trouble when patience ends or an answer is lost.
+        """
+        exchange = self.send(call)
+        for attempt in range(_ATTEMPTS):
+            response = exchange.response
+            if response is not None and not is_infrastructure(response) and not is_transient(response):
+                return exchange
+            refused = response is not None and (response.status == 429 or is_transient(response))
+            if not repeatable and not refused:
+                raise Trouble(f"{call.op}: {exchange.error or f'status {response.status if response else 0}'}")
+            self.pause(attempt, exchange)
+            exchange = self.send(call)
+        raise Trouble(f"{call.op}: still {self._outcome(exchange)} after {_ATTEMPTS} repeats")
+
+    @staticmethod
+    def _outcome(exchange: Exchange) -> str:
+        return str(exchange.response.status) if exchange.response else (exchange.error or "no answer")
+
+    def pause(self, attempt: int, exchange: Exchange | None = None) -> None:
+        """Wait with backoff and jitter, or as long as `Retry-After` says (5 s at most)."""
+        wait = min(_BACKOFF * 2**attempt, _MAX_WAIT) * self.random.uniform(0.8, 1.2)
+        if exchange is not None and exchange.response is not None:
+            asked = exchange.response.header("retry-after") or ""
+            if asked.isdecimal() and len(asked) < 6:
+                wait = min(float(asked), _MAX_WAIT) + 0.05
+        time.sleep(wait)
+
+    def _get(
+        self, op: str, path: str, name: str, query: str = "", scheme: str | None = None, **more: Any
+    ) -> Exchange:
+        credential = self.credential(name, scheme)
+        call = Call(op, "GET", path, query, signer=credential.signer, auth=credential.auth, **more)
+        return self.settled(call, repeatable=True)
+
+    # ------------------------------------------------------------------ placing
+
+    def place(
+        self,
+        side: str,
+        price: Decimal | None,
+        quantity: Decimal | None,
+        *,
+        account: str = "owner",
+        tif: str | None = "gtc",
+        kind: str = "limit",
+        quote_quantity: Decimal | None = None,
+        takes: list[Take] | None = None,
+        aim: str | None = None,
+        expect: str | None = None,
+        scheme: str | None = None,
+    ) -> Order:
+        """Place an order and return it as the ledger has it; `takes` are the fills that it must cause.
+
+        Raises Undecidable if the target refuses it, Trouble if an answer was lost or other fills came about.
+        """
+        exchange = self.new_order(
+            side, price, quantity, account, tif, kind, quote_quantity, takes, aim, expect, scheme
+        )
+        answer = try_parse(exchange.response) if exchange.response else None
+        order = self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
+        if order is None or exchange.response is None:
+            error = answer.get("error") if isinstance(answer, dict) else None
+            raise Undecidable(f"New Order was refused: {self._outcome(exchange)} {error or ''}".strip())
+        if not order.exact:
+            raise Trouble("the fills are not those that were planned: somebody else trades here")
+        return order
+
+    def new_order(
+        self,
+        side: str,
+        price: Decimal | None,
+        quantity: Decimal | None,
+        account: str = "owner",
+        tif: str | None = "gtc",
+        kind: str = "limit",
+        quote_quantity: Decimal | None = None,
+        takes: list[Take] | None = None,
+        aim: str | None = None,
+        expect: str | None = None,
+        scheme: str | None = None,
+    ) -> Exchange:
+        """Send a New Order; whatever the target says to it is the answer."""
+        if self.placed >= self.settings.safety.max_orders:
+            raise Undecidable(f"the limit of {self.settings.safety.max_orders} orders is reached")
+        self.placed += 1
+        body: dict[str, Any] = {"symbol": self.rules.symbol, "side": side, "type": kind}
+        if tif is not None and kind == "limit":
+            body["tif"] = tif
+        amounts = {"price": price, "quantity": quantity, "quote_quantity": quote_quantity}
+        body.update({key: format(value, "f") for key, value in amounts.items() if value is not None})
+        credential = self.credential(account, scheme)
+        call = Call(
+            "new_order",
+            "POST",
+            "/spot/orders",
+            body=json.dumps(body),
+            signer=credential.signer,
+            auth=credential.auth,
+            takes=takes,
+            aim=aim,
+            expect=expect,
+        )
+        return self.settled(call, repeatable=False)
+
+    # ------------------------------------------------------------------ canceling
+
+    def cancel_call(
+        self,
+        target: Order | str,
+        *,
+        by: str = "owner",
+        scheme: str | None = None,
+        credential: Credential | None = None,
+        aim: str | None = None,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        body: str | None = None,
+        method: str = "DELETE",
+    ) -> Call:
+        """The call that cancels an order, or a raw id (percent-encoded as it shall go out)."""
+        credential = credential or self.credential(by, scheme)
+        return Call(
+            "cancel_order" if method == "DELETE" else "other_method",
+            method,
+            f"/spot/orders/{target.id if isinstance(target, Order) else target}",
+            query,
+            body,
+            headers or {},
+            credential.signer,
+            credential.auth,
+            aim=aim,
+        )
+
+    def cancel(self, target: Order | str, **how: Any) -> Exchange:
+        """Cancel, with patience; the arguments are those of `cancel_call`.
+
+        After a documented 503 the order is looked at (nothing may have changed) and the cancel repeated. After a
+        lost answer it is repeated only if the order is still live. Trouble that only this request meets, while
+        others around it are served, is noted for the oracle; then, or when patience ends, raises Undecidable or
+        Trouble.
+        """
+        call = self.cancel_call(target, **how)
+        order = target if isinstance(target, Order) else None
+        attempts: list[int] = []
+        controls: list[int] = []
+        while True:
+            exchange = self.send(call)
+            response = exchange.response
+            if response is not None and not is_infrastructure(response) and not is_transient(response):
+                if order is not None and order.id in self.judge.pending:
+                    self.trades(order.account)  # more filled than planned: whose trades were these?
+                return exchange
+            attempts.append(exchange.n)
+            if order is not None:
+                was = order.state
+                self.look(order)
+                if was is State.UNSURE and order.state is not State.LIVE:
+                    raise Trouble("the answer to a cancel was lost")
+            if len(attempts) >= 2:
+                controls += self._control()
+            if len(attempts) >= _PERSISTENT:
+                break
+            self.pause(len(attempts) - 1, exchange)
+        situation = f"{call.method} of {'an order that exists' if order else 'this id'}"
+        self.recorder.note(
+            "persistent", self.case, attempts=attempts, controls=controls, situation=f"{call.aim or situation}"
+        )
+        raise Undecidable(f"a cancel got {self._outcome(exchange)} {len(attempts)} times")
+
+    def _control(self) -> list[int]:
+        """Place and cancel another order by plain requests, once: it tells whether the target serves anybody."""
+        try:
+            order = self.place("buy", self.band.resting("buy"), self.rules.quantity(self.band.resting("buy")))
+        except (Trouble, Undecidable):
+            return []
+        exchange = self.send(self.cancel_call(order, by="owner"))
+        if exchange.response is None:
+            self.look(order)
+        return [exchange.n]
+
+    # ------------------------------------------------------------------ looking
+
+    def look(self, order: Order, scheme: str | None = None) -> Exchange:
+        """Query an order as its owner; the oracle compares it with the ledger."""
+        return self._get("query_order", f"/spot/orders/{order.id}", order.account, scheme=scheme)
+
+    def open_orders(self, name: str = "owner") -> list[dict[str, Any]] | None:
+        """The open orders of an account on our market, None if the target does not tell."""
+        exchange = self._get("open_orders", "/spot/orders", name, f"symbol={self.rules.symbol}")
+        response = exchange.response
+        return items_of(try_parse(response)) if response is not None and response.status == 200 else None
+
+    def trades(self, name: str = "owner", aim: str | None = None) -> list[dict[str, Any]] | None:
+        """The newest own fills of an account, None if the target does not tell."""
+        query = f"symbol={self.rules.symbol}&limit=500"
+        exchange = self._get("my_trades", "/spot/trades/me", name, query, aim=aim)
+        response = exchange.response
+        return items_of(try_parse(response)) if response is not None and response.status == 200 else None
+
+    # ------------------------------------------------------------------ around a case
+
+    def restart(self, case: str, driver: str = "suite") -> None:
+        """Begin a case (again)."""
+        self.case, self.driver = case, driver
+
+    def mine(self) -> Iterator[Order]:
+        """The orders of this case that may still be live."""
+        return (order for order in list(self.judge.ledger.live()) if order.case == self.case)
+
+    def sweep(self, which: Callable[[Order], bool] | None = None) -> int:
+        """Cancel what is left of this case (or what `which` picks); how many could not be.
+
+        Orders are looked up by query when an answer is lost, so nothing stays open unnoticed.
+        """
+        left = 0
+        driver, self.driver = self.driver, "cleanup"
+        picked = list(self.judge.ledger.live()) if which else list(self.mine())
+        for order in picked:
+            if which is not None and not which(order):
+                continue
+            for attempt in range(_ATTEMPTS):
+                try:
+                    self.send(self.cancel_call(order, by=order.account))
+                    if order.state in (State.LIVE, State.UNSURE):
+                        self.look(order)
+                except Trouble:
+                    pass
+                if order.state not in (State.LIVE, State.UNSURE):
+                    break
+                self.pause(attempt)
+            else:
+                left += 1
+        self.driver = driver
+        return left
+
+    def step(self) -> int:
+        """A small number that differs from call to call, to keep resting prices apart."""
+        return next(self._steps) % 50
+
+    # ------------------------------------------------------------------ contact
+
+    def markets(self) -> list[dict[str, Any]]:
+        """All markets; raises TargetError if the target does not tell them."""
+        exchange = self.settled(Call("markets", "GET", "/spot/markets"), repeatable=True)
+        response = exchange.response
+        rows = items_of(try_parse(response)) if response is not None and response.status == 200 else None
+        if not rows:
+            raise TargetError(
+                f"GET /spot/markets answers {self._outcome(exchange)} and no markets", "is the base URL right?"
+            )
+        return rows
