@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
@@ -232,6 +232,8 @@ class App:
             return await handler(request)
         except ApiError as refusal:
             return self.responder.refusal(refusal)
+        except ClientDisconnect:
+            return Response(status_code=400)  # goes nowhere: the client left before its body was whole
         except Exception:
             logger.exception("%s failed", name)
             return self.responder.error(500, "INTERNAL_ERROR")

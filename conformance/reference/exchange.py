@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from copy import copy
 from typing import TypeVar
 
 from .accounts import ACCOUNT_NAMES
@@ -132,7 +131,7 @@ class Exchange:
         order = self.find_order(order_id)
         if order is None or order.account != account:
             raise OrderNotFound
-        return copy(order)
+        return order
 
     def find_order(self, order_id: str) -> Order | None:
         """Return anyone's order of any state, or None."""

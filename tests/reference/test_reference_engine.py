@@ -18,7 +18,7 @@ from conformance.reference.orders import NewOrder, Order
 from conformance.reference.settings import Market
 from conformance.reference.store import Store
 
-MARKET = replace(Market(), min_notional=Decimal("0.01"))
+MARKET = replace(Market(), min_notional=Decimal("0.001"))
 ACCOUNTS = ("owner", "counterparty")
 INITIAL = Decimal(1000)
 
@@ -87,6 +87,9 @@ def check_invariants(engine: MatchingEngine, ids: list[str]) -> None:
     assert sum(1 for _ in engine.book.against("buy")) + sum(1 for _ in engine.book.against("sell")) == len(
         engine.live
     )
+    if ids:
+        memory = {(*key, balance.free, balance.locked) for key, balance in engine.balances.table.items()}
+        assert set(engine.store.load_balances()) == memory, "memory and store disagree on the balances"
     for order_id in ids:
         order = engine.find(order_id)
         assert order is not None
@@ -158,6 +161,25 @@ def test_no_sequence_of_commands_breaks_the_books(sequence: list[Place | Cancel]
                     assert not live
                     assert snapshot(engine) == before, "a refused cancel left a trace"
             check_invariants(engine, ids)
+    engine.store.close()
+
+
+ladders = st.lists(st.tuples(prices, quantities), min_size=2, max_size=8)
+
+
+@given(st.sampled_from(("buy", "sell")), ladders, st.lists(st.tuples(prices, quantities), min_size=1, max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_resting_orders_fill_by_price_then_by_time(
+    side: str, resting: list[tuple[Decimal, Decimal]], incoming: list[tuple[Decimal, Decimal]]
+) -> None:
+    engine = make_engine(Decimal(10**6))
+    ids: list[str] = []
+    with localcontext(EXACT):
+        for price, quantity in resting:
+            ids.append(engine.place("counterparty", limit(side, price, quantity))[0].id)
+        other = "sell" if side == "buy" else "buy"
+        for price, quantity in incoming:
+            do_place(engine, Place("owner", limit(other, price, quantity, "ioc")), ids)
     engine.store.close()
 
 
