@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.report.overview import Overview
-from conformance.report.result import CaseResult, Finding, Latency, Race
+from conformance.report.result import CaseResult, Finding, Latency, Race, RaceOperation
 from conformance.report.text import duration, milliseconds, plural
 
 SCALE = 1000
@@ -129,6 +129,13 @@ class RaceView:
     ticks: Ticks
 
 
+def _operation_bar(operation: RaceOperation, span: float) -> Bar:
+    # what took effect is drawn heavier than what was refused: two winners are seen at once
+    kind = "act" if operation.outcome.startswith("2") else "look"
+    length = (operation.end_ms - operation.start_ms) / span * SCALE
+    return Bar(operation.start_ms / span * SCALE, max(4.0, length), kind)
+
+
 _RACE_KIND = {"linearizable": "held", "violated": "violated"}
 
 
@@ -140,14 +147,7 @@ def races(found: Sequence[Race]) -> list[RaceView]:
         end = max((o.end_ms for o in race.operations), default=0.0)
         span = max(end, 1e-3)
         kind = _RACE_KIND.get(race.verdict, "undecided")
-        lanes = tuple(
-            Lane(
-                f"{o.who}: {o.what}",
-                o.outcome,
-                (Bar(o.start_ms / span * SCALE, max(4.0, (o.end_ms - o.start_ms) / span * SCALE), kind),),
-            )
-            for o in race.operations
-        )
+        lanes = tuple(Lane(f"{o.who}: {o.what}", o.outcome, (_operation_bar(o, span),)) for o in race.operations)
         labels = tuple(milliseconds(span * part / 4) if part else "0" for part in range(5))
         views.append(RaceView(race, kind, lanes, Ticks(labels)))
     return views

@@ -166,7 +166,7 @@ def render_html(overview: Overview, contract: Contract) -> bytes:
             most_findings=MOST_FINDINGS,
             most_cases=MOST_CASES,
             needs=_needs(contract),
-            unseen={r.id for r in contract.requirements.values() if r.unseen},
+            known={row.id for row in result.requirements},
             lanes=lanes,
             ticks=ticks,
             histograms=charts.histograms(result.latency),

@@ -72,6 +72,13 @@
     pre.parentNode.appendChild(button);
   });
 
+  // On a narrow screen the tables are laid out as blocks, which makes some browsers forget that they are tables.
+  var roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  document.querySelectorAll("table, thead, tbody, tr, td, th").forEach(function (part) {
+    var header = part.scope === "col" ? "columnheader" : "rowheader";
+    part.setAttribute("role", roles[part.tagName] || header);
+  });
+
   var closed = [];
   window.addEventListener("beforeprint", function () {
     closed = Array.prototype.slice.call(document.querySelectorAll("details:not([open])"));

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -38,6 +40,9 @@ MOST_FINDINGS = 3  # of one requirement: the report has them all
 MOST_NAMES = 8
 WIDE = 150  # from this width on, Expected and Seen stand side by side
 _READABLE = 120  # a longer line of prose is hard to follow back
+# tables fill their cells with blanks, which only make a log larger and its lines wrap
+_BLANKS = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+_GAPS = re.compile(r"\n{3,}")
 
 
 class _Writer:
@@ -66,10 +71,10 @@ class _Writer:
 
     def narrow(self, part: RenderableType) -> RenderableType:
         """`part` in lines that are not too long to read."""
-        return Padding(part, (0, max(0, self.console.width - _READABLE), 0, 0))
+        return Constrain(part, _READABLE)
 
 
-def _pairs(writer: _Writer, rows: Sequence[tuple[str, Text]]) -> Table:
+def _pairs(rows: Sequence[tuple[str, Text]]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(overflow="fold", ratio=1)
@@ -80,9 +85,8 @@ def _pairs(writer: _Writer, rows: Sequence[tuple[str, Text]]) -> Table:
 
 def _finding(writer: _Writer, finding: Finding) -> RenderableType:
     head = writer.text(finding.id, "bold")
+    head.append(f"  {finding.times} of {finding.of}" if finding.of > 1 else "", style="dim")
     head.append_text(writer.text(f"  {one_line(finding.message)}", limit=500))
-    if finding.of > 1:
-        head.append(f"  {finding.times} of {finding.of}", style="dim")
     expected = writer.text(finding.expected, limit=700)
     seen = writer.text(finding.seen, "red", limit=700)
     wrong = [d for d in finding.diff if not d.ok]
@@ -92,12 +96,16 @@ def _finding(writer: _Writer, finding: Finding) -> RenderableType:
     rest += [("Why", writer.text(finding.why, limit=500))] if finding.why else []
     rest += [("Again", writer.text(f"spot-conformance replay {finding.id}", "bold"))]
     if not writer.wide:
-        return Group(head, _pairs(writer, [("Expected", expected), ("Seen", seen), *rest]))
-    beside = Table.grid(padding=(0, 2), expand=True)
+        return Group(writer.narrow(head), _indented(_pairs([("Expected", expected), ("Seen", seen), *rest])))
+    beside = Table.grid(padding=(0, 4, 0, 0))
     for style in ("dim", "", "dim", ""):
-        beside.add_column(no_wrap=style == "dim", style=style, overflow="fold", ratio=None if style else 1)
+        beside.add_column(no_wrap=style == "dim", style=style, overflow="fold")
     beside.add_row("Expected", expected, "Seen", seen)
-    return Group(head, beside, _pairs(writer, rest))
+    return Group(writer.narrow(head), _indented(Group(beside, writer.narrow(_pairs(rest)))))
+
+
+def _indented(part: RenderableType) -> RenderableType:
+    return Padding(part, (0, 0, 0, 4))
 
 
 def _violated(writer: _Writer, overview: Overview) -> RenderableType:
@@ -194,18 +202,21 @@ def print_summary(result: Result, console: Console, report_dir: Path | None) -> 
             f"profile {told.profile}",
         ]
     )
-    with no_commands(console.file):
+    with console.capture() as captured:
         for part in parts:
             console.print(part, highlight=False)
             console.print()
         console.print(_counts(writer, overview), highlight=False)
         console.print()
-        console.print(writer.text(f"{told.base_url} {told.symbol}{writer.dot()}{about}", "dim"), soft_wrap=True)
+        console.print(writer.narrow(writer.text(f"{told.base_url} {told.symbol}{writer.dot()}{about}", "dim")))
         if report_dir is not None:
             console.print(writer.text(f"Report: {report_dir / 'report.html'}"), soft_wrap=True)
         console.print(_verdict(writer, overview))
         if told.reason and told.verdict != "violated":
             console.print(writer.narrow(writer.text(told.reason)))
+    with no_commands(console.file):
+        console.file.write(_GAPS.sub("\n\n", _BLANKS.sub(r"\1", captured.get())))
+        console.file.flush()
     if in_actions():
         for line in workflow_commands(overview, contract):
             print(line, file=console.file, flush=True)

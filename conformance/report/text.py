@@ -30,17 +30,13 @@ def _escape(character: str) -> str:
 
 def _show(match: re.Match[str]) -> str:
     character = match[0]
-    if character < " ":
-        return chr(0x2400 + ord(character))  # the control pictures, in the order of the controls
-    if character == "\x7f":
-        return "␡"
     return _escape(character) if unicodedata.category(character) in _UNSEEN else character
 
 
 def visible(text: str) -> str:
     """`text` with everything that does not show, or that changes how the rest shows, spelled out.
 
-    Controls become their pictures (␛), other such characters a backslash escape. Line feed and tab stay.
+    Each such character becomes a backslash escape. Line feed and tab stay.
     What is left can stand in XML 1.0, in a terminal and in UTF-8.
     """
     return _PLAIN.sub(_show, text)

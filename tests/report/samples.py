@@ -76,6 +76,7 @@ def result(overrides: dict[str, RequirementResult] | None = None, **more: object
         "verdict": verdict,
         "exit_status": {"conformant": 0, "violated": 1, "undecided": 3}[verdict],
         "reason": "",
+        "requirements": rows,
         "cases": cases(),
         "latency": latency(),
         "drivers": [
@@ -85,8 +86,8 @@ def result(overrides: dict[str, RequirementResult] | None = None, **more: object
             Driver("races", 96, "24 races, all overlapped"),
         ],
         "chapters": [{"id": c.id, "title": c.title, "about": c.about} for c in contract.chapters.values()],
-        "disagreements": [msgspec.to_builtins(d) for d in contract.disagreements],
-        "left_open": [msgspec.to_builtins(d) for d in contract.left_open],
+        "disagreements": [msgspec.json.decode(msgspec.json.encode(d)) for d in contract.disagreements],
+        "left_open": [msgspec.json.decode(msgspec.json.encode(d)) for d in contract.left_open],
         "observations": [
             Observation(
                 "cancel.key.replay",
@@ -109,7 +110,6 @@ def result(overrides: dict[str, RequirementResult] | None = None, **more: object
         requests=1319,
         command="spot-conformance run --base-url https://api-sepolia.p99.world/api/v1 --seed 20261122",
         counts=counts,
-        requirements=rows,
         environment={"python": "3.11.7", "platform": "Linux x86_64", "httpx": "0.28.1", "schemathesis": "4.32.5"},
         target={"clock offset": "+212 ms ± 38 ms", "tick_size": "0.0001", "lot_size": "0.01", "min_notional": "1"},
         cleanup={"canceled": 41, "left over": 0, "complete": True},
@@ -429,3 +429,56 @@ def large(exchanges: int = 5_000) -> Result:
             cases=[f"suite/test_many.py::test_{n}" for n in range(400)],
         )
     return result(overrides, cases=cases(2_000), races=[race(f"Race {n}") for n in range(300)])
+
+
+def small() -> Result:
+    """A few requirements in words of their own, so that a snapshot does not change with the contract."""
+
+    def row(identifier: str, verdict: str, level: str = "MUST", **more: object) -> RequirementResult:
+        return RequirementResult(
+            id=identifier,
+            level=level,
+            verdict=verdict,
+            chapter=identifier.split(".")[1],
+            text=f"{level} do what {identifier.split('.')[-1]} says, in a sentence long enough for a second line.",
+            source=["Cancel Order / Description"],
+            trader="Something is lost.",
+            checks=0 if verdict in ("undecided", "not_exercised") else 5,
+            **more,  # type: ignore[arg-type]
+        )
+
+    rows = [
+        row("cancel.errors.first", "violated", findings=[finding("F1")]),
+        row(
+            "cancel.fields.second",
+            "violated",
+            findings=[
+                finding(f"F{n}", message="A field differs", diff=order_diff() if n == 2 else [], times=1, of=n)
+                for n in range(2, 7)
+            ],
+        ),
+        row("cancel.fields.third", "violated", "SHOULD", findings=[finding("F7", why="Because of the ledger.")]),
+        row("cancel.effects.fourth", "undecided", reason="The market would not match the crossing order."),
+        row("cancel.effects.fifth", "undecided", reason="The market would not match the crossing order."),
+        *(row(f"cancel.unavailable.n{n}", "not_exercised", reason="Needs --overload.") for n in range(10)),
+        row("cancel.races.sixth", "waived", reason="Known.", findings=[finding("F8", waived=True)]),
+        *(row(f"cancel.answers.n{n}", "held") for n in range(4)),
+    ]
+    return Result(
+        schema=SCHEMA,
+        suite_version="0.1.0",
+        contract_digest="0123456789abcdef",
+        verdict="violated",
+        exit_status=1,
+        reason="",
+        base_url="http://127.0.0.1:8080/api/v1",
+        symbol="DFUSDT",
+        seed=7,
+        profile="standard",
+        started_at="2026-11-22T15:36:04Z",
+        duration_s=73.4,
+        requests=1319,
+        command="spot-conformance run --seed 7",
+        counts={},
+        requirements=rows,
+    )
