@@ -84,9 +84,9 @@ def _pairs(rows: Sequence[tuple[str, Text]]) -> Table:
 
 
 def _finding(writer: _Writer, finding: Finding) -> RenderableType:
-    head = writer.text(finding.id, "bold")
-    head.append(f"  {finding.times} of {finding.of}" if finding.of > 1 else "", style="dim")
-    head.append_text(writer.text(f"  {one_line(finding.message)}", limit=500))
+    name = writer.text(finding.id, "bold")
+    name.append(f"  {finding.times} of {finding.of}" if finding.of > 1 else "", style="dim")
+    head = _hanging(name, writer.text(one_line(finding.message), limit=500), gap=2)
     expected = writer.text(finding.expected, limit=700)
     seen = writer.text(finding.seen, "red", limit=700)
     wrong = [d for d in finding.diff if not d.ok]
@@ -102,6 +102,14 @@ def _finding(writer: _Writer, finding: Finding) -> RenderableType:
         beside.add_column(no_wrap=style == "dim", style=style, overflow="fold")
     beside.add_row("Expected", expected, "Seen", seen)
     return Group(writer.narrow(head), _indented(Group(beside, writer.narrow(_pairs(rest)))))
+
+
+def _hanging(name: Text, words: Text, gap: int) -> Table:
+    grid = Table.grid(padding=(0, gap, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(name, words)
+    return grid
 
 
 def _indented(part: RenderableType) -> RenderableType:
@@ -121,8 +129,7 @@ def _violated(writer: _Writer, overview: Overview) -> RenderableType:
 
 
 def _requirement(writer: _Writer, requirement: RequirementResult) -> RenderableType:
-    head = writer.sign("violated")
-    head.append_text(writer.text(f" {requirement.text}", "bold"))
+    head = _hanging(writer.sign("violated"), writer.text(requirement.text, "bold"), gap=1)
     parts: list[RenderableType] = [
         writer.narrow(head),
         writer.text(f"{requirement.id}{writer.dot()}{requirement.level}", "dim"),
