@@ -59,6 +59,8 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
     else:
         judge.held("cancel.answers.no-leak", exchange)
     judge.held("cancel.answers.in-time", exchange)
+    if response.status != 503:
+        judge.held("cancel.unavailable.unwarranted", exchange)
     if response.status == 503:
         _transient(judge, exchange, response, body, order)
         return
@@ -177,6 +179,8 @@ def _right_status(judge: Judge, exchange: Exchange, expected: Expectation, respo
     wrong = _wrong_error(expected, response, body)
     if wrong is None:
         judge.held(expected.requirement, exchange)
+        if status >= 400 and not expected.any_refusal:
+            judge.held("cancel.answers.error-form", exchange)
         if exchange.aim:
             judge.held(exchange.aim, exchange)
     else:

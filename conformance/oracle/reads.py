@@ -215,7 +215,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
 
 
 def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
-    """A list of open orders: no canceled order is in it. (One that is missing is looked up by a query.)"""
+    """A list of open orders: no canceled order is in it. One that is missing is looked up by a query."""
     response = exchange.response
     if response is None or response.status != 200 or exchange.auth is None:
         return

@@ -218,7 +218,7 @@ KEY_FLAWS = (
 
 
 def _parts(token: str) -> tuple[str, str, str]:
-    header, payload, signature = (token.split(".") + ["", ""])[:3]
+    header, payload, signature = [*token.split("."), "", ""][:3]
     return header, payload, signature
 
 

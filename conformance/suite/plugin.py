@@ -20,6 +20,7 @@ _SESSION = pytest.StashKey["Session"]()
 _MARKS = (
     "exercises(*ids): the requirements that a case provokes",
     "profile(name): the smallest profile that runs the case (standard or thorough)",
+    "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
 )
 PROFILES = ("quick", "standard", "thorough")
@@ -65,6 +66,12 @@ def case_name(item: pytest.Item) -> str:
     return f"{item.path.stem.removeprefix('test_')}::{item.name}"
 
 
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("last") is not None:
+        return 2
+    return 1 if item.get_closest_marker("aged") is not None else 0
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop what the profile or `--only` leaves out, and put the cases that need aged orders last."""
     ours = [item for item in items if _is_ours(item)]
@@ -85,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
     gone = set(map(id, dropped))
     kept = [item for item in items if id(item) not in gone]
-    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("aged") is not None)
+    items[:] = sorted(kept, key=_turn)
 
 
 def pytest_runtestloop(session: pytest.Session) -> None:
@@ -94,9 +101,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     from conformance.suite.session import Session
 
+    Session.failure = None
     try:
         opened = Session.open(session.config.option, [item for item in session.items if _is_ours(item)])
     except SuiteError as error:
+        Session.failure = error
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
     session.config.stash[_SESSION] = opened
 

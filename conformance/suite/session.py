@@ -33,7 +33,12 @@ _STARTS = 8  # how often a case may start over before it is undecided
 
 
 class Session:
-    """A run on one target. `listeners` are told of each case's end (name, outcome, seconds, reason)."""
+    """A run on one target. `listeners` are told of each case's end (name, outcome, seconds, reason).
+
+    `failure` is why the last run in this process made no contact, if it did not.
+    """
+
+    failure: SuiteError | None = None
 
     def __init__(self, settings: Settings, options: Any, cleanup: ExitStack) -> None:
         self.settings, self.options, self._cleanup = settings, options, cleanup
@@ -178,11 +183,9 @@ def reference_settings(stack: ExitStack, fault: str | None = None) -> Settings:
     from conformance.target.settings import Account
 
     running = stack.enter_context(start())
-    described = running.describe()
-    accounts = {name: Account(name, **secrets) for name, secrets in described["accounts"].items()}
-    return Settings(
-        base_url=described["base_url"], owner=accounts["owner"], counterparty=accounts.get("counterparty")
-    )
+    described = running.announcement
+    accounts = {name: Account(name, **secrets) for name, secrets in described.accounts.items()}
+    return Settings(base_url=described.base_url, owner=accounts["owner"], counterparty=accounts.get("counterparty"))
 
 
 def check_safety(settings: Settings) -> None:

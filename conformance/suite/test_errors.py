@@ -158,6 +158,7 @@ def test_market_order(venue: Venue, states: States, scheme: str) -> None:
 
 @pytest.mark.exercises("cancel.errors.not-found.market")
 @pytest.mark.profile("standard")
+@pytest.mark.last
 def test_market_remainder(venue: Venue, states: States, scheme: str) -> None:
     """A market order that found too little has ended already."""
     if not venue.band.quiet:

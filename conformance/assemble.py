@@ -1,0 +1,270 @@
+"""From a record to a result: judges it, decides, and puts together what the reports show."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.contract import Contract
+from conformance.errors import ConfigError
+from conformance.evidence import script_of, steps_of
+from conformance.oracle.findings import Finding as OracleFinding
+from conformance.oracle.judge import Judge
+from conformance.oracle.tally import Group, Tally
+from conformance.oracle.verdicts import EXIT_STATUS, Decision, Verdict, decide, outcomes, run_verdict
+from conformance.record import Exchange, Header, Note, Row, read_rows
+from conformance.report.result import (
+    SCHEMA,
+    CaseResult,
+    Driver,
+    FieldDiff,
+    Finding,
+    Latency,
+    Observation,
+    RequirementResult,
+    Result,
+)
+
+_BUCKETS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, float("inf"))
+
+
+class _Statistics:
+    """What a report says of the exchanges as a whole, gathered while the record goes by."""
+
+    def __init__(self) -> None:
+        self.took: defaultdict[str, list[float]] = defaultdict(list)
+        self.drivers: Counter[str] = Counter()
+        self.spans: dict[str, tuple[float, float]] = {}
+        self.first: float | None = None
+        self.last = 0.0
+
+    def add(self, exchange: Exchange) -> None:
+        self.drivers[exchange.driver] += 1
+        if exchange.response is not None:
+            self.took[exchange.op].append((exchange.end - exchange.start) * 1000)
+        self.first = exchange.start if self.first is None else min(self.first, exchange.start)
+        self.last = max(self.last, exchange.end)
+        begin, _ = self.spans.get(exchange.case, (exchange.start, 0.0))
+        self.spans[exchange.case] = (begin, exchange.end)
+
+    def latency(self) -> list[Latency]:
+        rows = []
+        for operation, values in sorted(self.took.items()):
+            values.sort()
+
+            def at(share: float, values: list[float] = values) -> float:
+                return round(values[min(len(values) - 1, int(share * len(values)))], 3)
+
+            counts: Counter[float] = Counter(next(b for b in _BUCKETS_MS if v <= b) for v in values)
+            buckets = [(min(bound, 1e9), counts[bound]) for bound in _BUCKETS_MS if counts[bound]]
+            rows.append(Latency(operation, len(values), at(0.5), at(0.95), at(0.99), at(1.0), buckets))
+        return rows
+
+
+def judge_record(path: Path, contract: Contract, *, waived: Mapping[str, str] | None = None) -> Result:
+    """Judge the record at `path` and assemble the result. Raises ConfigError for a file that is no record."""
+    judge, statistics = Judge(contract), _Statistics()
+
+    def rows() -> Iterable[Row]:
+        for row in read_rows(path):
+            if isinstance(row, Exchange):
+                statistics.add(row)
+            yield row
+
+    judge.feed_all(rows())
+    if judge.header is None:
+        raise ConfigError(f"{path} is empty")
+    evidence = _evidence(path, judge)
+    decisions = decide(judge, contract, waived)
+    return _assemble(judge, contract, decisions, statistics, evidence, judge.header)
+
+
+def _evidence(path: Path, judge: Judge) -> dict[str, list[Exchange]]:
+    """The exchanges of the cases in which something was found, read in a second pass."""
+    wanted = {n for tally in judge.tallies.values() for g in tally.groups.values() for n in g.first.exchanges}
+    cases = {g.first.case for tally in judge.tallies.values() for g in tally.groups.values()}
+    found: defaultdict[str, list[Exchange]] = defaultdict(list)
+    if wanted:
+        for row in read_rows(path):
+            if isinstance(row, Exchange) and (row.case in cases or row.n in wanted):
+                found[row.case].append(row)
+                if row.n in wanted and row.case not in cases:
+                    found[""].append(row)
+    return found
+
+
+def _assemble(
+    judge: Judge,
+    contract: Contract,
+    decisions: list[Decision],
+    statistics: _Statistics,
+    evidence: dict[str, list[Exchange]],
+    header: Header,
+) -> Result:
+    verdict, reason = run_verdict(decisions, complete=judge.footer is not None)
+    notes = {note.what: note.data for note in judge.notes}
+    number = 0
+    requirements, counts = [], {level: Counter[str]() for level in ("MUST", "SHOULD", "MAY")}
+    for decision in decisions:
+        requirement = decision.requirement
+        tally = judge.tallies.get(requirement.id) or Tally()
+        findings = []
+        for group in tally.groups.values():
+            number += 1
+            findings.append(_finding(f"F{number}", group, tally, contract, evidence, header))
+        counts[requirement.level][decision.verdict] += 1
+        requirements.append(
+            RequirementResult(
+                id=requirement.id,
+                level=requirement.level,
+                verdict=decision.verdict,
+                chapter=requirement.chapter,
+                text=requirement.text,
+                source=list(requirement.source),
+                trader=requirement.trader,
+                checks=tally.checks,
+                reason=decision.reason,
+                cases=sorted(filter(None, tally.cases))[:40],
+                findings=findings,
+            )
+        )
+    cases = _cases(judge.notes, statistics)
+    market = notes.get("market", {})
+    return Result(
+        schema=SCHEMA,
+        suite_version=__version__,
+        contract_digest=contract.digest,
+        verdict=verdict,
+        exit_status=EXIT_STATUS[verdict],
+        reason=reason,
+        base_url=header.base_url,
+        symbol=str(market.get("symbol", "")),
+        seed=header.seed,
+        profile=header.profile,
+        started_at=datetime.fromtimestamp(header.started_at, UTC).isoformat(timespec="milliseconds"),
+        duration_s=round((judge.footer.ended_at if judge.footer else header.started_at) - header.started_at, 3),
+        requests=sum(statistics.drivers.values()),
+        command=header.command,
+        counts={level: {v: counter.get(v, 0) for v in Verdict} for level, counter in counts.items()},
+        requirements=requirements,
+        cases=cases,
+        chapters=[{"id": c.id, "title": c.title, "about": c.about} for c in contract.chapters.values()],
+        disagreements=[asdict(row) for row in contract.disagreements],
+        left_open=[asdict(row) for row in contract.left_open],
+        observations=_observations(judge),
+        drivers=[Driver(name, count) for name, count in sorted(statistics.drivers.items())],
+        latency=statistics.latency(),
+        environment=_environment(header),
+        target=_target(header, notes),
+        cleanup=notes.get("cleanup", {}),
+        partial=_is_partial(decisions),
+    )
+
+
+def _is_partial(decisions: list[Decision]) -> bool:
+    """Whether a MUST that a client could see was left out for lack of selection or of means."""
+    return any(
+        d.verdict is Verdict.NOT_EXERCISED
+        and d.requirement.level == "MUST"
+        and d.requirement.unseen is None
+        and not d.requirement.needs & {"burst", "restart"}
+        for d in decisions
+    )
+
+
+def _finding(
+    name: str,
+    group: Group,
+    tally: Tally,
+    contract: Contract,
+    evidence: dict[str, list[Exchange]],
+    header: Header,
+) -> Finding:
+    first: OracleFinding = group.first
+    exchanges = evidence.get(first.case) or evidence.get("", [])
+    why = [first.why] if first.why else []
+    why += [
+        f"The pages disagree: {row.question.lower()}: Cancel Order page: {row.cancel_order}; {row.elsewhere}"
+        for row in contract.disagreements
+        if first.requirement in row.requirements
+    ]
+    if len(group.schemes) == 1 and len(tally.schemes | group.schemes) > 1:
+        why.append(f"only with {next(iter(group.schemes))}")
+    return Finding(
+        id=name,
+        message=first.message,
+        expected=first.expected,
+        seen=first.seen,
+        case=first.case,
+        curl=script_of(exchanges, first, header),
+        exchanges=first.exchanges,
+        times=group.times,
+        of=max(tally.checks, group.times),
+        why=". ".join(why),
+        diff=[FieldDiff(d.field, d.expected, d.seen, d.ok) for d in first.diff],
+        steps=steps_of(exchanges, first),
+    )
+
+
+def _cases(notes: list[Note], statistics: _Statistics) -> list[CaseResult]:
+    begin = statistics.first or 0.0
+    rows = []
+    for case in outcomes(notes).values():
+        start, end = statistics.spans.get(case.id, (begin, begin))
+        rows.append(
+            CaseResult(
+                id=case.id,
+                chapter=case.id.split("::")[0],
+                outcome=case.outcome,
+                duration_s=round(end - start, 4),
+                start_s=round(start - begin, 4),
+                reason=case.reason,
+                requirements=case.requirements,
+            )
+        )
+    return rows
+
+
+def _observations(judge: Judge) -> list[Observation]:
+    found = []
+    tally = judge.tallies.get("cancel.key.replay")
+    if tally is not None and tally.checks:
+        text = "A signed query was accepted again on another order: path and method are not signed. The documented "
+        found.append(Observation("cancel.key.replay", text + "scheme works like that; it is no violation."))
+    return found
+
+
+def _environment(header: Header) -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("httpx", "pytest", "hypothesis", "schemathesis", "msgspec")
+    return {
+        "suite": header.suite_version,
+        "judged by": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _target(header: Header, notes: dict[str, dict[str, Any]]) -> dict[str, str]:
+    rows = {"base URL": header.base_url}
+    for account, schemes in header.accounts.items():
+        rows[f"{account} account"] = ", ".join(schemes)
+    market = notes.get("market", {})
+    for name in ("symbol", "tick", "lot", "min_notional"):
+        if name in market:
+            rows[name.replace("_", " ")] = str(market[name])
+    if "floor" in market:
+        rows["prices used"] = f"{market['floor']} to {market['ceil']}"
+        rows["other orders in the book"] = "none seen" if market.get("quiet") else "yes"
+    if "clock" in notes:
+        clock = notes["clock"]
+        rows["clock offset"] = f"{clock['low']:+.2f} to {clock['high']:+.2f} s (used: {clock['offset']:+.3f} s)"
+    return rows

@@ -1,0 +1,198 @@
+"""The command line: `spot-conformance run | serve | judge | doctor | requirements`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from conformance import __version__
+from conformance.errors import SuiteError
+
+PROFILES = ("quick", "standard", "thorough")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+class _Group(click.Group):
+    """Says a SuiteError in one line and exits with its status; everything else unexpected is 70."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SuiteError as error:
+            _fail(error.message, error.hint, error.exit_status)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
+
+
+def _fail(message: str, hint: str, status: int) -> NoReturn:
+    click.echo(f"spot-conformance: {message}" + (f"\n  hint: {hint}" if hint else ""), err=True)
+    raise SystemExit(status)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="spot-conformance")
+def cli() -> None:
+    r"""Contract and conformance tests for a spot exchange's Cancel Order endpoint.
+
+    \b
+    Exit status: 0 conformant, 1 violated, 2 usage or configuration, 3 undecided,
+    4 nothing exercised, 70 internal error.
+    """
+
+
+def _target_options(command: Any) -> Any:
+    options = (
+        click.option(
+            "--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference."
+        ),
+        click.option("--symbol", help="Market to use. Default: the first one listed."),
+        click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
+        click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_target_options
+@click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
+@click.option("--only", multiple=True, metavar="ID", help="A requirement, or the beginning of its id. Repeatable.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option(
+    "--report-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True
+)
+def run(**options: Any) -> None:
+    r"""Check a target and write the reports.
+
+    \b
+    Examples:
+      spot-conformance run
+      spot-conformance run --base-url https://staging.example/api/v1 --allow-trading
+      spot-conformance run --only cancel.key --profile quick
+    Credentials come from the environment: SPOT_CONFORMANCE_OWNER_JWT, …_OWNER_API_KEY, …_OWNER_API_SECRET,
+    the same with COUNTERPARTY, or from a conformance.toml.
+    """
+    from conformance.runner import run as carry_out
+
+    raise SystemExit(carry_out(options, _console()))
+
+
+@cli.command()
+@click.argument("record", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--report-dir", type=click.Path(path_type=Path, file_okay=False), help="Write the reports there.")
+def judge(record: Path, report_dir: Path | None) -> None:
+    r"""Judge a stored record again: offline, without keys, with the same outcome.
+
+    \b
+    Example:
+      spot-conformance judge reports/record.ndjson
+    """
+    from conformance.assemble import judge_record
+    from conformance.contract import load_contract
+    from conformance.report import write_reports
+    from conformance.report.terminal import print_summary
+
+    result = judge_record(record, load_contract())
+    if report_dir is not None:
+        write_reports(result, report_dir)
+    print_summary(result, _console(), report_dir)
+    raise SystemExit(result.exit_status)
+
+
+@cli.command()
+@_target_options
+def doctor(**options: Any) -> None:
+    r"""Check in seconds whether a run can work: reachable, clock, credentials, market, placing, filling.
+
+    \b
+    Example:
+      spot-conformance doctor --base-url http://127.0.0.1:8080/api/v1
+    """
+    from conformance.doctor import examine
+
+    raise SystemExit(examine(options, _console()))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")
+@click.option("--db", type=click.Path(dir_okay=False), help="SQLite file to keep. Default: a temporary one.")
+@click.option("--base-path", default="/api/v1", show_default=True)
+@click.option("--symbol", default="DFUSDT", show_default=True)
+@click.option("--tick", default="0.0001", show_default=True)
+@click.option("--lot", default="0.01", show_default=True)
+@click.option("--min-notional", default="1", show_default=True)
+@click.option("--trading-disabled", is_flag=True, help="Place and cancel answer 503.")
+@click.option("--queue-size", type=int, help="Length of the engine's backlog.")
+def serve(host: str, port: int, as_json: bool, **options: Any) -> None:
+    r"""Start the reference exchange: a real small spot exchange, a sandbox for bots as well.
+
+    \b
+    Examples:
+      spot-conformance serve --port 8080
+      spot-conformance serve --port 0 --json
+    """
+    from conformance.reference.server import serve as serve_reference
+    from conformance.reference.settings import simple_settings
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        serve_reference(simple_settings(**given), host=host, port=port, as_json=as_json)
+    except OSError as error:
+        _fail(f"cannot listen on {host}:{port}: {error.strerror or error}", "choose another --port", 2)
+    except ValueError as error:
+        _fail(str(error), "see spot-conformance serve --help", 2)
+
+
+@cli.group()
+def requirements() -> None:
+    """List and explain the statements of the contract."""
+
+
+@requirements.command("list")
+@click.argument("patterns", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_requirements(patterns: tuple[str, ...], as_json: bool) -> None:
+    r"""List requirements, all or those below PATTERNS.
+
+    \b
+    Example:
+      spot-conformance requirements list cancel.key
+    """
+    from conformance.explain import as_rows, print_list
+
+    if as_json:
+        click.echo(as_rows(patterns))
+    else:
+        print_list(patterns, _console())
+
+
+@requirements.command()
+@click.argument("requirement")
+def explain(requirement: str) -> None:
+    r"""Explain one requirement: what it says, why it matters, where it comes from, what exercises it.
+
+    \b
+    Example:
+      spot-conformance requirements explain cancel.errors.forbidden
+    """
+    from conformance.explain import print_requirement
+
+    print_requirement(requirement, _console())
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="spot-conformance")

@@ -1,0 +1,99 @@
+"""`spot-conformance requirements`: the contract for people and programs."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from conformance.contract import load_contract
+from conformance.errors import ConfigError
+
+CASES = Path(__file__).parent / "suite"
+
+
+def as_rows(patterns: Iterable[str]) -> str:
+    """The selected requirements as a JSON array."""
+    rows = [
+        {
+            "id": r.id,
+            "level": r.level,
+            "text": r.text,
+            "source": list(r.source),
+            "needs": sorted(r.needs),
+            "trader": r.trader,
+        }
+        for r in load_contract().select(patterns)
+    ]
+    return json.dumps(rows, indent=1, ensure_ascii=False)
+
+
+def print_list(patterns: Iterable[str], console: Console) -> None:
+    """The selected requirements as a table."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    selected = load_contract().select(patterns)
+    for requirement in selected:
+        table.add_row(requirement.id, str(requirement.level), requirement.text)
+    console.print(table)
+    console.print(f"{len(selected)} requirements", markup=False)
+
+
+def print_requirement(name: str, console: Console) -> None:
+    """One requirement with all that is known of it; raises ConfigError with the nearest ids for an unknown one."""
+    contract = load_contract()
+    found = contract.select([name])
+    if len(found) != 1:
+        raise ConfigError(
+            f"{name} names {len(found)} requirements", f"one of {', '.join(r.id for r in found[:5])}…"
+        )
+    requirement = found[0]
+    rows = [
+        (requirement.id, requirement.text),
+        ("if it fails", requirement.trader),
+        ("source", "; ".join(requirement.source)),
+        ("needs", ", ".join(sorted(requirement.needs)) or "nothing special"),
+        ("cases", "\n".join(cases_by_requirement().get(requirement.id, [])) or "judged on every exchange"),
+    ]
+    if requirement.unseen:
+        rows.append(("not visible", requirement.unseen))
+    for row in contract.disagreements:
+        if requirement.id in row.requirements:
+            rows.append(("disagreement", f"{row.question}: {row.cancel_order}. Elsewhere: {row.elsewhere}"))
+    for entry in contract.left_open:
+        if requirement.id in entry.requirements:
+            rows.append(("left open", f"{entry.question}. Accepted: {entry.accepted}"))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in rows:
+        table.add_row(label, text)
+    console.print(table)
+
+
+def cases_by_requirement() -> dict[str, list[str]]:
+    """The cases that say they exercise each requirement, read from the cases' source."""
+    from conformance.suite.flaws import JWT_FLAWS, KEY_FLAWS
+
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    known = load_contract().requirements
+    for path in sorted(CASES.glob("test_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+                continue
+            case = f"{path.stem.removeprefix('test_')}::{node.name}"
+            for decorator in node.decorator_list:
+                for value in ast.walk(decorator):
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value in known:
+                        found[value.value].append(case)
+    for flaw in KEY_FLAWS:
+        found[flaw.requirement].append(f"key::test_spoiled_request ({flaw.name})")
+    for forged in JWT_FLAWS:
+        found[forged.requirement].append(f"jwt::test_spoiled_token ({forged.name})")
+    return {name: list(dict.fromkeys(cases)) for name, cases in found.items()}

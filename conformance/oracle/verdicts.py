@@ -1,0 +1,147 @@
+"""From checks and cases to verdicts: what held, what did not, and what nobody can say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from conformance.contract import Contract, Level, Requirement
+from conformance.oracle.judge import Judge
+from conformance.record import Note
+
+
+class Verdict(StrEnum):
+    """What became of a requirement (the words of EARL, but for the first)."""
+
+    HELD = "held"
+    VIOLATED = "violated"
+    UNDECIDED = "undecided"
+    NOT_EXERCISED = "not_exercised"
+    WAIVED = "waived"
+
+
+class RunVerdict(StrEnum):
+    """What became of a run."""
+
+    CONFORMANT = "conformant"
+    VIOLATED = "violated"
+    UNDECIDED = "undecided"
+    NOT_EXERCISED = "not_exercised"
+
+
+EXIT_STATUS = {
+    RunVerdict.CONFORMANT: 0,
+    RunVerdict.VIOLATED: 1,
+    RunVerdict.UNDECIDED: 3,
+    RunVerdict.NOT_EXERCISED: 4,
+}
+
+
+@dataclass(slots=True)
+class CaseOutcome:
+    """How a case ended: passed, failed, undecided or not_exercised, and why."""
+
+    id: str
+    outcome: str = "undecided"
+    reason: str | None = None
+    requirements: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Decision:
+    """The verdict on one requirement, and the reason for anything but held."""
+
+    requirement: Requirement
+    verdict: Verdict
+    reason: str | None = None
+
+
+def outcomes(notes: list[Note]) -> dict[str, CaseOutcome]:
+    """The outcome of every case that a record tells of. One that never ended is undecided."""
+    cases: dict[str, CaseOutcome] = {}
+    for note in notes:
+        if note.what == "case-begin":
+            names = [str(name) for name in note.data.get("requirements", [])]
+            cases[note.case] = CaseOutcome(note.case, "undecided", "the run was cut off", names)
+        elif note.what == "case-end" and note.case in cases:
+            cases[note.case].outcome = str(note.data.get("outcome"))
+            reason = note.data.get("reason")
+            cases[note.case].reason = str(reason) if reason is not None else None
+    return cases
+
+
+def decide(judge: Judge, contract: Contract, waived: Mapping[str, str] | None = None) -> list[Decision]:
+    """The verdict on each requirement. `waived` maps a requirement to the reason for accepting its violation."""
+    cases = outcomes(judge.notes)
+    declared: defaultdict[str, list[CaseOutcome]] = defaultdict(list)
+    for case in cases.values():
+        for name in case.requirements:
+            declared[name].append(case)
+    decisions = []
+    for requirement in contract.requirements.values():
+        verdict, reason = _decide(judge, requirement, declared[requirement.id])
+        if verdict is Verdict.VIOLATED and waived and requirement.id in waived:
+            verdict, reason = Verdict.WAIVED, waived[requirement.id]
+        decisions.append(Decision(requirement, verdict, reason))
+    return decisions
+
+
+def _decide(judge: Judge, requirement: Requirement, cases: list[CaseOutcome]) -> tuple[Verdict, str | None]:
+    tally = judge.tallies.get(requirement.id)
+    if tally is not None and tally.groups:
+        return Verdict.VIOLATED, None
+    stuck = [case for case in cases if case.outcome == "undecided"]
+    if stuck:
+        return Verdict.UNDECIDED, f"{stuck[0].id}: {stuck[0].reason}"
+    if tally is not None and tally.checks:
+        if (lack := _lacks_control(judge, requirement)) is not None:
+            return Verdict.UNDECIDED, lack
+        return Verdict.HELD, None
+    if requirement.unseen is not None:
+        return Verdict.NOT_EXERCISED, f"no client can see it: {requirement.unseen}"
+    lacking = [case for case in cases if case.outcome == "not_exercised"]
+    if cases and len(lacking) == len(cases):
+        return Verdict.NOT_EXERCISED, lacking[0].reason
+    if cases:
+        return Verdict.UNDECIDED, "its cases ran and gave no evidence"
+    return Verdict.NOT_EXERCISED, _why_not(requirement)
+
+
+def _why_not(requirement: Requirement) -> str:
+    if "burst" in requirement.needs:
+        return "needs a 503, and the target gave none (run with --overload to provoke one)"
+    if "restart" in requirement.needs:
+        return "needs a target that may be restarted (--restart-command)"
+    return "not selected"
+
+
+def _lacks_control(judge: Judge, requirement: Requirement) -> str | None:
+    """A refusal proves nothing if the good credential was never accepted, nor the other way round."""
+    parts = requirement.id.split(".")
+    scheme = {"jwt": "jwt", "key": "api_key"}.get(parts[1])
+    if scheme is not None and not any(kind == scheme for _, kind in judge.accepted):
+        return f"no good {scheme} was accepted beside it"
+    if parts[-1].startswith("by-"):
+        scheme = "api_key" if parts[-1] == "by-api-key" else "jwt"
+        if scheme not in judge.refused:
+            return f"no spoiled {scheme} was refused beside it"
+    return None
+
+
+def run_verdict(decisions: list[Decision], *, complete: bool = True) -> tuple[RunVerdict, str]:
+    """The verdict on the run, and one line that says why. `complete` is False for a record that was cut off."""
+    musts = [d for d in decisions if d.requirement.level is Level.MUST]
+    broken = [d for d in musts if d.verdict is Verdict.VIOLATED]
+    open_ = [d for d in musts if d.verdict is Verdict.UNDECIDED]
+    held = [d for d in musts if d.verdict in (Verdict.HELD, Verdict.WAIVED)]
+    if broken:
+        return RunVerdict.VIOLATED, f"{len(broken)} of {len(broken) + len(held)} decided MUSTs are violated"
+    if open_:
+        return RunVerdict.UNDECIDED, f"{len(open_)} MUSTs could not be decided: {open_[0].reason}"
+    if not complete:
+        return RunVerdict.UNDECIDED, "the record was cut off"
+    if not held:
+        return RunVerdict.NOT_EXERCISED, "no MUST was exercised"
+    return RunVerdict.CONFORMANT, f"all {len(held)} MUSTs that were exercised held"

@@ -1,0 +1,147 @@
+"""`spot-conformance run`: the suite through pytest, with its own progress and summary, and the reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from conformance.errors import NothingToDo, SuiteError
+from conformance.suite.session import Session
+
+CASES = Path(__file__).parent / "suite"
+_INTERNAL = 70
+
+
+class _Plugin:
+    """Hands our options to the suite's plugin, and follows the cases."""
+
+    def __init__(self, options: Mapping[str, Any], progress: Progress) -> None:
+        self.options, self.progress = options, progress
+        self.error: SuiteError | None = None
+        self.crashes: list[str] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.option.case_listeners = [self.progress.case]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.progress.total = len(session.items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and (report.when != "call" or "Traceback" in str(report.longrepr)):
+            self.crashes.append(f"{report.nodeid}: {str(report.longrepr)[-2000:]}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.crashes.append(str(report.longrepr)[-2000:])
+
+
+class Progress:
+    """What shows while a run goes on: a live line on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.total, self.done = console, 0, 0
+        self.counts: dict[str, int] = {}
+        self._live = console.is_terminal and not console.is_dumb_terminal
+        self._tenth = 0
+
+    def case(self, name: str, outcome: str, seconds: float, reason: str | None) -> None:
+        """Take in the end of a case."""
+        self.done += 1
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+        text = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in self.counts.items())
+        if self._live:
+            width = 24
+            bar = "━" * (width * self.done // max(1, self.total))
+            line = f"\r{bar:<{width}} {self.done}/{self.total}  {text}"
+            self.console.file.write(line[: self.console.width].ljust(self.console.width - 1))
+            self.console.file.flush()
+            if outcome == "failed":
+                self._clear()
+                self._failed(name, reason)
+        else:
+            if outcome == "failed":
+                self._failed(name, reason)
+            tenth = 10 * self.done // max(1, self.total)
+            if tenth > self._tenth:
+                self._tenth = tenth
+                self.console.print(f"{self.done}/{self.total} cases: {text}", markup=False)
+
+    def _failed(self, name: str, reason: str | None) -> None:
+        first = (reason or "").split("\n", 1)[0]
+        self.console.print(f"✗ {name}  {first}", markup=False, overflow="ellipsis", no_wrap=True)
+
+    def _clear(self) -> None:
+        self.console.file.write("\r" + " " * (self.console.width - 1) + "\r")
+
+    def end(self) -> None:
+        """Clear the live line."""
+        if self._live:
+            self._clear()
+
+
+def run(options: Mapping[str, Any], console: Console) -> int:
+    """Carry out a run and write its reports; the exit status. Raises SuiteError for what the user can mend."""
+    from conformance.assemble import judge_record
+    from conformance.contract import load_contract
+    from conformance.report import write_reports
+    from conformance.report.terminal import print_summary
+
+    contract = load_contract()
+    contract.select(options["only"])
+    report_dir = Path(options["report_dir"])
+    progress = Progress(console)
+    plugin = _Plugin(options, progress)
+    console.print(_headline(options), markup=False)
+    status = pytest.main(_arguments(options, report_dir), plugins=[plugin])
+    progress.end()
+    if plugin.crashes:
+        sys.stderr.write("spot-conformance: internal error: a case crashed\n" + "\n".join(plugin.crashes) + "\n")
+        return _INTERNAL
+    if Session.failure is not None:
+        raise Session.failure
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise NothingToDo("no case exercises what was selected", "see spot-conformance requirements list")
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        return _INTERNAL
+    result = judge_record(report_dir / "record.ndjson", contract)
+    write_reports(result, report_dir)
+    print_summary(result, console, report_dir)
+    return 130 if status == pytest.ExitCode.INTERRUPTED else result.exit_status
+
+
+def _headline(options: Mapping[str, Any]) -> str:
+    target = options.get("base_url") or os.environ.get("SPOT_CONFORMANCE_BASE_URL") or "the embedded reference"
+    return f"Checking {target} (profile {options['profile']}, seed {options['seed']})"
+
+
+def _arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
+    arguments = [
+        str(CASES),
+        f"--rootdir={CASES}",
+        "-c",
+        str(CASES / "pytest.ini"),
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:schemathesis",
+        f"--profile={options['profile']}",
+        f"--conformance-seed={options['seed']}",
+        f"--report-dir={report_dir}",
+        *(f"--only={name}" for name in options["only"]),
+    ]
+    for flag in ("base_url", "symbol"):
+        if options.get(flag):
+            arguments.append(f"--{flag.replace('_', '-')}={options[flag]}")
+    if options.get("config"):
+        arguments.append(f"--conformance-config={options['config']}")
+    if options.get("allow_trading"):
+        arguments.append("--allow-trading")
+    return arguments
