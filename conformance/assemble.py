@@ -232,12 +232,7 @@ def _cases(notes: list[Note], statistics: _Statistics) -> list[CaseResult]:
 
 
 def _observations(judge: Judge) -> list[Observation]:
-    found = []
-    tally = judge.tallies.get("cancel.key.replay")
-    if tally is not None and tally.checks:
-        text = "A signed query was accepted again on another order: path and method are not signed. The documented "
-        found.append(Observation("cancel.key.replay", text + "scheme works like that; it is no violation."))
-    return found
+    return [Observation(name, text) for name, text in judge.observed.items()]
 
 
 def _environment(header: Header) -> dict[str, str]:

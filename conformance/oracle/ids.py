@@ -60,8 +60,8 @@ def _other_spelling(text: str) -> str | None:
 def read_id(segment: str) -> PathId:
     """Classify the raw (still percent-encoded) id segment of a path.
 
-    A UUID in either case of hexadecimal is the same UUID (RFC 9562, section 4). The nil and max UUIDs and other
-    spellings of 128 bits are left open: a server may know them as UUIDs or not.
+    Upper case is the same UUID (RFC 9562, section 4), but no page says that it must be taken, so like the nil and
+    max UUIDs and other spellings of 128 bits it is left open: a server may know it as a UUID or not.
     """
     raw = unquote_to_bytes(segment)
     if not raw:
@@ -71,7 +71,7 @@ def read_id(segment: str) -> PathId:
     text = raw.decode("utf-8")
     if _HYPHENATED.fullmatch(text):
         uuid = text.lower()
-        return PathId(IdKind.SPELLING if uuid in _SPECIAL else IdKind.UUID, uuid)
+        return PathId(IdKind.SPELLING if uuid in _SPECIAL or uuid != text else IdKind.UUID, uuid)
     spelled = _other_spelling(text)
     if spelled is not None:
         return PathId(IdKind.SPELLING, spelled)

@@ -24,7 +24,8 @@ _RECENT = 4000  # acts that are kept to find out which one changed an order that
 class Judge:
     """Judges a record row by row.
 
-    `tallies` has the checks of each requirement so far; `ledger` what each order must look like by now.
+    `tallies` has the checks of each requirement so far; `ledger` what each order must look like by now; `observed`
+    what is worth saying without being a violation.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -47,6 +48,7 @@ class Judge:
         self.answers: dict[int, tuple[str, int | None]] = {}
         self.notes: list[Note] = []
         self.troubled: set[str] = set()
+        self.observed: dict[str, str] = {}
         self._fresh: list[Check] = []
 
     # ------------------------------------------------------------------ in
