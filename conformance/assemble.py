@@ -209,6 +209,7 @@ def _finding(
         why=". ".join(why),
         diff=[FieldDiff(d.field, d.expected, d.seen, d.ok) for d in first.diff],
         steps=steps_of(exchanges, first),
+        key=first.key,
     )
 
 

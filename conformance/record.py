@@ -48,12 +48,15 @@ class Auth(msgspec.Struct, omit_defaults=True):
 
     `flaw` is the requirement that says why this credential must be refused (None: it is good).
     `either` marks a credential that the pages leave open: a 401 and the normal answer are both right.
+    `how` says what exactly was done to it (the flaw's name, or words that `suite.flaws` understands), so that it
+    can be done again.
     """
 
     account: str
     scheme: str
     flaw: str | None = None
     either: bool = False
+    how: str | None = None
 
 
 class Take(msgspec.Struct, frozen=True):
@@ -96,6 +99,7 @@ class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=T
     `race` groups exchanges that overlapped on purpose: they are judged together, as a history.
     `takes` are the fills that a new order is expected to cause; `expect` is "accepted" or "refused" where an
     order is placed to find something out about an earlier cancel (which `aim` names).
+    `signed` is the string that the signature of an API-key request covers, secrets masked.
     """
 
     n: int
@@ -113,6 +117,7 @@ class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=T
     race: str | None = None
     takes: list[Take] | None = None
     expect: str | None = None
+    signed: str | None = None
 
 
 class Note(msgspec.Struct, tag="note", tag_field="kind", omit_defaults=True):

@@ -44,7 +44,8 @@ class Step(msgspec.Struct, omit_defaults=True):
 class Finding(msgspec.Struct, omit_defaults=True):
     """A requirement that exchanges break.
 
-    `times` of `of` comparable exchanges showed it. `curl` is a bash script that shows it again.
+    `times` of `of` comparable exchanges showed it. `curl` is a bash script that shows it again. `key` is the same
+    for the same mistake in another run.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Finding(msgspec.Struct, omit_defaults=True):
     diff: list[FieldDiff] = []
     steps: list[Step] = []
     waived: bool = False
+    key: str = ""
 
 
 class RequirementResult(msgspec.Struct, omit_defaults=True):

@@ -304,7 +304,7 @@ def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
         if "api_key" not in other.schemes:
             raise NotExercised(f"the {other.name} account has no api_key")
     signer = ApiKeyAuth(account, venue.clock.now_ms, other=other, before=flaw.before, after=flaw.after)
-    return Credential(Auth(name, "api_key", flaw.requirement), signer)
+    return Credential(Auth(name, "api_key", flaw.requirement, how=flaw.name), signer)
 
 
 def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
@@ -312,4 +312,4 @@ def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
     token = venue.account(name).jwt
     if token is None and flaw.requirement != "cancel.jwt.missing":
         raise NotExercised(f"the {name} account has no jwt")
-    return Credential(Auth(name, "jwt", flaw.requirement), JwtAuth(token or "", forge=flaw.forge))
+    return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(token or "", forge=flaw.forge))

@@ -33,8 +33,10 @@ _STARTS = 8  # how often a case may start over before it is undecided
 
 
 class Session:
-    """A run on one target. `listeners` are told of each case's end (name, outcome, seconds, reason).
+    """A run on one target.
 
+    `listeners` are told of each case's end (name, outcome, seconds, reason), and `row_listeners` of each row of
+    the record as it is written.
     `failure` is why the last run in this process made no contact, if it did not.
     """
 
@@ -46,6 +48,7 @@ class Session:
         self.judge = Judge(self.contract)
         self.report_dir = Path(options.report_dir)
         self.listeners: list[Callable[[str, str, float, str | None], None]] = getattr(options, "case_listeners", [])
+        self.row_listeners: list[Callable[[Row], None]] = getattr(options, "row_listeners", [])
         self.fresh: list[Check] = []
         self._finished = False
         header = Header(
@@ -73,6 +76,8 @@ class Session:
 
     def _hear(self, row: Row) -> None:
         self.fresh += self.judge.feed(row)
+        for listener in self.row_listeners:
+            listener(row)
 
     # ------------------------------------------------------------------ life
 

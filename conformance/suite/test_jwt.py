@@ -37,7 +37,8 @@ def test_expired(venue: Venue, states: States) -> None:
     if token is None:
         raise NotExercised("no expired JWT was given (SPOT_CONFORMANCE_OWNER_EXPIRED_JWT)")
     order = states.open()
-    venue.cancel(order, credential=Credential(Auth("owner", "jwt", "cancel.jwt.expired"), JwtAuth(token)))
+    auth = Auth("owner", "jwt", "cancel.jwt.expired", how="expired")
+    venue.cancel(order, credential=Credential(auth, JwtAuth(token)))
     venue.look(order)
     venue.cancel(order, scheme="jwt")
 
@@ -51,7 +52,7 @@ def test_scheme_name_in_another_case(venue: Venue, states: States, name: str) ->
         raise NotExercised("the owner account has no jwt")
     order = states.open()
     signer = JwtAuth(token, forge=lambda good: f"{name} {good}")
-    auth = Auth("owner", "jwt", either=True)
+    auth = Auth("owner", "jwt", either=True, how=f"scheme {name}")
     venue.cancel(order, credential=Credential(auth, signer), aim="cancel.jwt.scheme-case")
     venue.look(order)
 

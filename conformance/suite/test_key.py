@@ -14,12 +14,12 @@ from conformance.target.venue import Credential, Venue
 _KEY = "cancel.key."
 
 
-def good_key(venue: Venue, before: Callable[[Draft], None] | None = None) -> Credential:
-    """The owner's good API key, used in an unusual but right way."""
+def good_key(venue: Venue, before: Callable[[Draft], None] | None = None, how: str | None = None) -> Credential:
+    """The owner's good API key, used in an unusual but right way, which `how` names."""
     account = venue.account("owner")
     if "api_key" not in account.schemes:
         raise NotExercised("the owner account has no api_key")
-    return Credential(Auth("owner", "api_key"), ApiKeyAuth(account, venue.clock.now_ms, before=before))
+    return Credential(Auth("owner", "api_key", how=how), ApiKeyAuth(account, venue.clock.now_ms, before=before))
 
 
 @pytest.mark.exercises("cancel.refusals.unauthorized")
@@ -69,7 +69,7 @@ def test_escapes(venue: Venue, states: States, query: str) -> None:
 def test_header_name_in_another_case(venue: Venue, states: States, header: str) -> None:
     """Header names have no case (RFC 9110, section 5.1)."""
     order = states.open()
-    credential = good_key(venue, lambda draft: setattr(draft, "key_header", header))
+    credential = good_key(venue, lambda draft: setattr(draft, "key_header", header), f"header {header}")
     venue.cancel(order, credential=credential, aim="cancel.key.header-case")
     venue.look(order)
 
@@ -88,8 +88,8 @@ def test_replay_on_another_order(venue: Venue, states: States) -> None:
     """The same signed query is sent for two orders: the documented scheme cannot tell them apart."""
     first, second = states.open(), states.open()
     stamp = str(venue.clock.now_ms())
-    credential = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp))
-    auth = Auth("owner", "api_key", either=True)
+    credential = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp), "same timestamp")
+    auth = Auth("owner", "api_key", either=True, how="same timestamp")
     venue.cancel(first, credential=credential)
     venue.cancel(second, credential=Credential(auth, credential.signer), aim="cancel.key.replay")
     venue.look(second)

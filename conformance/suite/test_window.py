@@ -21,10 +21,12 @@ from conformance.target.venue import Credential, Venue
 WINDOW = 5000  # ms, on either side
 
 
-def _credential(venue: Venue, stamp: int, *, flaw: str | None = None, either: bool = False) -> Credential:
+def _credential(venue: Venue, shift: int, *, flaw: str | None = None, either: bool = False) -> Credential:
+    """The owner's good API key with a timestamp that is `shift` ms from the target's time."""
     account = venue.account("owner")
-    signer = ApiKeyAuth(account, venue.clock.now_ms, before=lambda draft: setattr(draft, "timestamp", str(stamp)))
-    return Credential(Auth("owner", "api_key", flaw, either), signer)
+    stamp = str(venue.clock.now_ms(shift))
+    signer = ApiKeyAuth(account, venue.clock.now_ms, before=lambda draft: setattr(draft, "timestamp", stamp))
+    return Credential(Auth("owner", "api_key", flaw, either, f"timestamp {shift:+d} ms"), signer)
 
 
 class Edges:
@@ -37,8 +39,7 @@ class Edges:
     def accepts(self, shift: int) -> bool:
         """Whether a timestamp this far (ms) from the target's time is accepted; asked about a canceled order."""
         began = time.monotonic()
-        stamp = self.venue.clock.now_ms(shift)
-        exchange = self.venue.cancel(self.order, credential=_credential(self.venue, stamp, either=True))
+        exchange = self.venue.cancel(self.order, credential=_credential(self.venue, shift, either=True))
         self.slowest = max(self.slowest, (time.monotonic() - began) * 1000)
         return exchange.response is not None and exchange.response.status != 401
 
@@ -87,11 +88,11 @@ def test_window(venue: Venue, states: States) -> None:
         (-WINDOW - margin, False),
     ):
         requirement = f"cancel.key.timestamp.window-{'inside' if inside else 'outside'}"
-        stamp = venue.clock.now_ms(int(centre) + shift)
-        credential = _credential(venue, stamp, flaw=None if inside else requirement)
+        flaw = None if inside else requirement
         if inside:
-            venue.cancel(states.open(), credential=credential, aim=requirement)
+            fresh = states.open()
+            venue.cancel(fresh, credential=_credential(venue, int(centre) + shift), aim=requirement)
         else:
-            venue.cancel(order, credential=credential)
+            venue.cancel(order, credential=_credential(venue, int(centre) + shift, flaw=flaw))
             venue.look(order)
     venue.cancel(order, scheme="api_key")

@@ -132,6 +132,7 @@ class Client:
             race=call.race,
             takes=call.takes,
             expect=call.expect,
+            signed=self._masked_signed(request),
         )
         self.recorder.exchange(exchange)
         return exchange
@@ -170,6 +171,10 @@ class Client:
         target = bytes(request.extensions["target"]).decode("latin-1")
         headers = [(key, mask.header(key, value)) for key, value in request.headers.multi_items()]
         return Request(request.method, mask.text(target), headers, mask.text(body) if body is not None else None)
+
+    def _masked_signed(self, request: httpx.Request) -> str | None:
+        signed = request.extensions.get("signed")
+        return self.redactor.text(bytes(signed).decode("utf-8", "replace")) if signed is not None else None
 
     def _masked_response(self, response: Response) -> Response:
         mask = self.redactor

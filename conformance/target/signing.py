@@ -111,7 +111,8 @@ class ApiKeyAuth(httpx.Auth):
         if self._after is not None:
             self._after(draft)
         wire = draft.wire_query.encode("latin-1", "replace")
-        request.extensions = {**request.extensions, "target": path + b"?" + wire if wire else path}
+        target = path + b"?" + wire if wire else path
+        request.extensions = {**request.extensions, "target": target, "signed": draft.payload}
         if draft.key is not None:
             request.headers[draft.key_header] = draft.key
         request.headers.update(draft.headers)
