@@ -6,6 +6,7 @@ Bars lie on a scale from 0 to `SCALE`, which the page stretches to whatever widt
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -160,27 +161,53 @@ def step_bars(finding: Finding) -> list[Bar]:
 
 
 @dataclass(frozen=True)
+class Column:
+    """One column of a histogram: `slot` from the left, 0 to 100 high, and what it stands for."""
+
+    slot: int
+    height: float
+    title: str
+
+
+@dataclass(frozen=True)
 class Histogram:
-    """A latency distribution: columns of 0 to 100 in height, and the same in words."""
+    """A latency distribution on the axis that all of a run share, `slots` wide, and the same in words."""
 
     latency: Latency
-    columns: tuple[float, ...]
-    words: str
+    slots: int
+    columns: tuple[Column, ...]
+
+    def words(self) -> str:
+        """All columns in one line."""
+        return ", ".join(column.title for column in self.columns)
 
 
-def _bound(latency: Latency, upper: float) -> str:
-    if math.isfinite(upper):
-        return f"up to {milliseconds(upper)}"
-    below = [bound for bound, _ in latency.buckets if math.isfinite(bound)]
-    return f"over {milliseconds(max(below))}" if below else "any"
+# a bound as far out as this stands for "any longer time": JSON has no infinity
+_ENDLESS_MS = 1e8
+_SERIES = tuple(digit * 10.0**power for power in range(-2, 6) for digit in (1, 2, 5))
+
+
+def _axis(latencies: Sequence[Latency]) -> list[float]:
+    used = {bound for latency in latencies for bound, _ in latency.buckets}
+    finite = {bound for bound in used if bound < _ENDLESS_MS}
+    if finite and all(any(math.isclose(bound, step) for step in _SERIES) for bound in finite):
+        # empty buckets may be left out of a result, but not of its picture
+        finite = {step for step in _SERIES if min(finite) * 0.99 <= step <= max(finite) * 1.01}
+    return sorted(finite) + sorted(used - {bound for bound in used if bound < _ENDLESS_MS})
 
 
 def histograms(latencies: Sequence[Latency]) -> list[Histogram]:
     """The distributions to draw; a bucket with anything in it is at least a hair high."""
+    axis = _axis(latencies)
+    longest = max((bound for bound in axis if bound < _ENDLESS_MS), default=0.0)
     drawn = []
     for latency in latencies:
         highest = max((count for _, count in latency.buckets), default=0) or 1
-        columns = tuple(max(4.0, count / highest * 100) if count else 0.0 for _, count in latency.buckets)
-        words = ", ".join(f"{_bound(latency, upper)}: {count:,}" for upper, count in latency.buckets if count)
-        drawn.append(Histogram(latency, columns, words))
+        columns = []
+        for bound, count in latency.buckets:
+            if count:
+                slot = bisect_left(axis, bound * 0.999)
+                span = f"up to {milliseconds(bound)}" if bound < _ENDLESS_MS else f"over {milliseconds(longest)}"
+                columns.append(Column(slot, max(4.0, count / highest * 100), f"{span}: {count:,}"))
+        drawn.append(Histogram(latency, len(axis), tuple(columns)))
     return drawn

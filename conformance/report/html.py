@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from markupsafe import Markup
 from conformance.contract import Contract
 from conformance.report import charts
 from conformance.report.overview import LEVELS, VERDICTS, Overview, word
-from conformance.report.result import Finding, RequirementResult, Step
+from conformance.report.result import FieldDiff, Finding, RequirementResult, Step
 from conformance.report.text import duration, milliseconds, moment, one_line, plural, shorten
 
 _FOLDER = Path(__file__).resolve().parent
@@ -54,9 +55,42 @@ class FindingView:
     """A finding in the form in which it is shown; `hidden_steps` were left out for length."""
 
     finding: Finding
+    diff: tuple[FieldDiff, ...]
     steps: tuple[StepView, ...]
     hidden_steps: int
     curl: str
+
+
+# the order of the fields in the page's example
+_FIELDS = (
+    "id",
+    "symbol",
+    "side",
+    "type",
+    "tif",
+    "price",
+    "quantity",
+    "quote_quantity",
+    "filled_qty",
+    "avg_fill_price",
+    "status",
+    "reject_reason",
+    "created_at",
+    "updated_at",
+)
+
+
+def field_rows(diff: Sequence[FieldDiff]) -> tuple[FieldDiff, ...]:
+    """A diff in the page's order with each field once: all that differs, else what was expected last.
+
+    Several rules may look at one field (its form, then its value); the later one knows more.
+    """
+    by_field: dict[str, list[FieldDiff]] = {}
+    for row in diff:
+        by_field.setdefault(row.field, []).append(row)
+    rank = {name: n for n, name in enumerate(_FIELDS)}
+    names = sorted(by_field, key=lambda name: rank.get(name, len(rank)))
+    return tuple(row for name in names for row in ([d for d in by_field[name] if not d.ok] or by_field[name][-1:]))
 
 
 class _Evidence:
@@ -90,7 +124,7 @@ class _Evidence:
         self.steps_left -= shown
         first = len(finding.steps) - shown
         steps = tuple(self.step(s, b) for s, b in list(zip(finding.steps, bars, strict=True))[first:])
-        return FindingView(finding, steps, first, self.take(finding.curl))
+        return FindingView(finding, field_rows(finding.diff), steps, first, self.take(finding.curl))
 
 
 def _findings(rows: list[RequirementResult]) -> dict[str, list[FindingView]]:
@@ -101,6 +135,11 @@ def _findings(rows: list[RequirementResult]) -> dict[str, list[FindingView]]:
 def _label(key: str) -> str:
     words = key.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?" else ".")
 
 
 def _plain(value: Any) -> str:
@@ -129,6 +168,7 @@ def _environment() -> Environment:
         plain=_plain,
         shorten=shorten,
         one_line=one_line,
+        sentence_of=_sentence,
         kind=charts.kind_of,
     )
     environment.globals.update(plural=plural, LEVELS=LEVELS, VERDICTS=VERDICTS)

@@ -67,8 +67,9 @@ def _result(requirement: RequirementResult, finding: Finding, index: int, line: 
         f"{finding.message}\nExpected: {shorten(finding.expected, 1000)}\nSeen: {shorten(finding.seen, 1000)}\n"
         f"Again: spot-conformance replay {finding.id}"
     )
-    # what was expected where: stable from run to run, unlike ids, times and order ids
-    mark = hashlib.sha256(f"{requirement.id}\n{finding.case}\n{finding.expected}".encode()).hexdigest()[:16]
+    # stable from run to run, unlike the finding's number, times and order ids
+    words = finding.key or f"{finding.case}\n{finding.expected}"
+    mark = hashlib.sha256(f"{requirement.id}\n{words}".encode()).hexdigest()[:16]
     found: dict[str, Any] = {
         "ruleId": requirement.id,
         "ruleIndex": index,
@@ -76,7 +77,7 @@ def _result(requirement: RequirementResult, finding: Finding, index: int, line: 
         "level": _LEVEL.get(requirement.level, "warning"),
         "message": {"text": text},
         "locations": [_location(requirement, line)],
-        "partialFingerprints": {"requirementAndExpectation/v1": mark},
+        "partialFingerprints": {"mistake/v1": mark},
         "occurrenceCount": max(1, finding.times),
         "properties": {"finding": finding.id, "case": finding.case, "exchanges": finding.exchanges[:100]},
     }

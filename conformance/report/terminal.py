@@ -89,7 +89,10 @@ def _finding(writer: _Writer, finding: Finding) -> RenderableType:
     head = _hanging(name, writer.text(one_line(finding.message), limit=500), gap=2)
     expected = writer.text(finding.expected, limit=700)
     seen = writer.text(finding.seen, "red", limit=700)
-    wrong = [d for d in finding.diff if not d.ok]
+    # a field that Expected and Seen name already needs no line of its own
+    wrong = [
+        d for d in finding.diff if not d.ok and not (d.expected in finding.expected and d.seen in finding.seen)
+    ]
     rest = [(f"  {shorten(d.field, 24)}", writer.text(f"{d.seen}, not {d.expected}", limit=200)) for d in wrong[:6]]
     if len(wrong) > 6:
         rest.append(("", writer.text(f"and {plural(len(wrong) - 6, 'more field')}")))

@@ -17,7 +17,7 @@ def overview(result: Result) -> Overview:
     return Overview(result, load_contract())
 
 
-def with_one(verdict: str, identifier: str = "cancel.answers.empty-401") -> Result:
+def with_one(verdict: str, identifier: str = samples.A_SHOULD) -> Result:
     return samples.result({identifier: samples.requirement(identifier, verdict, reason="so")})
 
 

@@ -13,7 +13,9 @@ import pytest
 import samples
 
 from conformance.contract import load_contract
-from conformance.report.result import Result
+from conformance.report.charts import histograms
+from conformance.report.html import field_rows
+from conformance.report.result import FieldDiff, Latency, Result
 
 NAMES = ["conformant", "violated", "undecided", "hostile", "large", "small"]
 Element = ElementTree.Element
@@ -146,7 +148,7 @@ def test_what_is_violated_comes_before_all_else(pages: dict[str, Element]) -> No
     assert order == ["violated", "open", "contract", "pages", "run", "races", "how"]
     slugs = [a.attrib["id"] for a in pages["violated"].iter("article")]
     assert slugs[0] == "violated-cancel.errors.forbidden"
-    assert slugs.index("violated-cancel.answers.empty-401") == 3  # the SHOULD, after the three MUST
+    assert slugs.index(f"violated-{samples.A_SHOULD}") == 3  # the SHOULD, after the three MUST
 
 
 def test_a_conformant_run_shows_no_section_of_violations(pages: dict[str, Element]) -> None:
@@ -160,6 +162,35 @@ def test_the_diff_names_each_field_and_what_differs(pages: dict[str, Element]) -
     assert ["filled_qty: differs", "30", "0"] in rows
     assert ["symbol: as expected", "DFUSDT", "DFUSDT"] in rows
     assert sum(row[0].endswith(": as expected") for row in rows) == 12
+
+
+def test_a_field_stands_once_in_the_pages_order() -> None:
+    """Several rules look at one field: what differs is shown, else what the last of them expected."""
+    rows = [
+        FieldDiff("updated_at", "an integer", "5", True),
+        FieldDiff("price", "a decimal string", "0.5", True),
+        FieldDiff("venue_seq", "anything", "9", True),
+        FieldDiff("filled_qty", "a decimal string", "0", True),
+        FieldDiff("filled_qty", "30", "0", False),
+        FieldDiff("price", "0.5000", "0.5", True),
+    ]
+    found = [(row.field, row.expected) for row in field_rows(rows)]
+    assert found == [
+        ("price", "0.5000"),
+        ("filled_qty", "30"),
+        ("updated_at", "an integer"),
+        ("venue_seq", "anything"),
+    ]
+
+
+def test_latencies_share_one_axis_with_its_empty_buckets() -> None:
+    quick = Latency("quick", 5, 1, 1, 1, 1, [(1.0, 4), (2.0, 1)])
+    slow = Latency("slow", 3, 1, 1, 1, 1, [(10.0, 2), (1e9, 1)])
+    first, second = histograms([quick, slow])
+    assert first.slots == second.slots == 5  # 1, 2, 5, 10 ms and all above
+    assert [(c.slot, c.height) for c in first.columns] == [(0, 100.0), (1, 25.0)]
+    assert [c.slot for c in second.columns] == [3, 4]
+    assert second.words() == "up to 10.0 ms: 2, over 10.0 ms: 1"
 
 
 def test_a_large_run_stays_small(written: dict[str, Path]) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+import samples
 
 from conformance.contract import load_contract
+from conformance.report import write_reports
 from conformance.report.result import Result
 
 NAMES = ["conformant", "violated", "undecided", "hostile", "large", "small"]
@@ -72,9 +74,14 @@ def test_what_was_undecided_is_notified(written: dict[str, Path]) -> None:
     assert told["cancel.effects.off-book"] == "Undecided: No counterparty was given"
 
 
-def test_fingerprints_do_not_change_with_numbers_and_answers(
-    written: dict[str, Path], results: dict[str, Result]
-) -> None:
-    run = log_of(written["violated"])["runs"][0]
-    marks = [tuple(r["partialFingerprints"].values()) for r in run["results"]]
-    assert len(set(marks)) == len(marks)
+def test_a_fingerprint_is_the_mistakes_and_not_the_runs(tmp_path: Path) -> None:
+    def marks(**more: Any) -> list[str]:
+        row = samples.requirement("cancel.errors.forbidden", "violated")
+        row.findings = [samples.finding("F1", **more), samples.finding("F2", expected="403")]
+        write_reports(samples.result({row.id: row}), tmp_path)
+        return [r["partialFingerprints"]["mistake/v1"] for r in log_of(tmp_path)["runs"][0]["results"]]
+
+    first = marks()
+    assert first[0] != first[1]
+    assert marks(seen="404 at another time", times=9, of=10, exchanges=[5]) == first
+    assert marks(key="forbidden:404", expected="this") == marks(key="forbidden:404", expected="that") != first
