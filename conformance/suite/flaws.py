@@ -1,5 +1,7 @@
 """Credentials that must be refused, as data: the requirement, a name, and how to spoil a good one.
 
+Each says it twice: in Python for the run, and in bash for the scripts that show a finding again (`conformance.curl`
+says what the bash may use); a test holds the two against each other.
 Each is tried on an order that the good credential can cancel, so that a refusal can have no other reason.
 """
 
@@ -28,10 +30,14 @@ _MINUTE, _DAY = 60_000, 86_400_000  # ms
 
 @dataclass(frozen=True)
 class KeyFlaw:
-    """A spoiled signed request. `query` is sent (and signed) in front of the timestamp."""
+    """A spoiled signed request. `query` is sent (and signed) in front of the timestamp.
+
+    `bash` does the same to $QUERY $TIMESTAMP $KEY $SECRET $HEADER, calls `sign`, and changes $SENT and $SIGNATURE.
+    """
 
     requirement: str
     name: str
+    bash: str
     before: Tamper | None = None
     after: Tamper | None = None
     query: str = ""
@@ -40,10 +46,14 @@ class KeyFlaw:
 
 @dataclass(frozen=True)
 class JwtFlaw:
-    """A spoiled bearer token: `forge` makes the whole Authorization header from the good token."""
+    """A spoiled bearer token: `forge` makes the whole Authorization header from the good token.
+
+    `bash` makes $AUTH, the same header, from $JWT.
+    """
 
     requirement: str
     name: str
+    bash: str
     forge: Callable[[str], str | None]
 
 
@@ -126,91 +136,275 @@ _SIG = "cancel.key.signature."
 _TIME = "cancel.key.timestamp."
 
 KEY_FLAWS = (
-    KeyFlaw(_SIG + "missing", "no signature", after=_set(signature=None)),
-    KeyFlaw(_SIG + "missing", "only the key", before=_stamp(lambda t: None), after=_set(signature=None)),
-    KeyFlaw(_SIG + "empty", "empty signature", after=_set(signature="")),
-    KeyFlaw(_SIG + "truncated", "one digit short", after=_signature(lambda s: s[:-1])),
-    KeyFlaw(_SIG + "truncated", "first half", after=_signature(lambda s: s[:32])),
-    KeyFlaw(_SIG + "truncated", "first digits", after=_signature(lambda s: s[:8])),
-    KeyFlaw(_SIG + "altered", "first digit", after=_signature(_flip(0))),
-    KeyFlaw(_SIG + "altered", "middle digit", after=_signature(_flip(33))),
-    KeyFlaw(_SIG + "altered", "last digit", after=_signature(_flip(-1))),
-    KeyFlaw(_SIG + "altered", "all zeros", after=_set(signature="0" * 64)),
-    KeyFlaw(_SIG + "altered", "reversed", after=_signature(lambda s: s[::-1])),
-    KeyFlaw(_SIG + "extended", "one digit more", after=_signature(lambda s: s + "0")),
-    KeyFlaw(_SIG + "extended", "twice", after=_signature(lambda s: s + s)),
-    KeyFlaw(_SIG + "wrong-secret", "random secret", before=lambda d: setattr(d, "secret", secrets.token_hex(32))),
-    KeyFlaw(_SIG + "wrong-secret", "empty secret", before=_set(secret="")),
-    KeyFlaw(_SIG + "wrong-secret", "the key as secret", before=lambda d: setattr(d, "secret", d.key)),
+    KeyFlaw(_SIG + "missing", "no signature", "sign; unset SIGNATURE", after=_set(signature=None)),
+    KeyFlaw(
+        _SIG + "missing",
+        "only the key",
+        "unset TIMESTAMP; sign; unset SIGNATURE",
+        before=_stamp(lambda t: None),
+        after=_set(signature=None),
+    ),
+    KeyFlaw(_SIG + "empty", "empty signature", "sign; SIGNATURE=", after=_set(signature="")),
+    KeyFlaw(
+        _SIG + "truncated", "one digit short", "sign; SIGNATURE=${SIGNATURE%?}", after=_signature(lambda s: s[:-1])
+    ),
+    KeyFlaw(
+        _SIG + "truncated", "first half", "sign; SIGNATURE=${SIGNATURE:0:32}", after=_signature(lambda s: s[:32])
+    ),
+    KeyFlaw(
+        _SIG + "truncated", "first digits", "sign; SIGNATURE=${SIGNATURE:0:8}", after=_signature(lambda s: s[:8])
+    ),
+    KeyFlaw(_SIG + "altered", "first digit", 'sign; SIGNATURE=$(flip 0 "$SIGNATURE")', after=_signature(_flip(0))),
+    KeyFlaw(
+        _SIG + "altered", "middle digit", 'sign; SIGNATURE=$(flip 33 "$SIGNATURE")', after=_signature(_flip(33))
+    ),
+    KeyFlaw(_SIG + "altered", "last digit", 'sign; SIGNATURE=$(flip 63 "$SIGNATURE")', after=_signature(_flip(-1))),
+    KeyFlaw(_SIG + "altered", "all zeros", "sign; SIGNATURE=$(printf %064d 0)", after=_set(signature="0" * 64)),
+    KeyFlaw(
+        _SIG + "altered", "reversed", 'sign; SIGNATURE=$(reverse "$SIGNATURE")', after=_signature(lambda s: s[::-1])
+    ),
+    KeyFlaw(
+        _SIG + "extended", "one digit more", "sign; SIGNATURE=${SIGNATURE}0", after=_signature(lambda s: s + "0")
+    ),
+    KeyFlaw(_SIG + "extended", "twice", "sign; SIGNATURE=$SIGNATURE$SIGNATURE", after=_signature(lambda s: s + s)),
+    KeyFlaw(
+        _SIG + "wrong-secret",
+        "random secret",
+        "SECRET=$(openssl rand -hex 32); sign",
+        before=lambda d: setattr(d, "secret", secrets.token_hex(32)),
+    ),
+    KeyFlaw(_SIG + "wrong-secret", "empty secret", "SECRET=; sign", before=_set(secret="")),
+    KeyFlaw(
+        _SIG + "wrong-secret",
+        "the key as secret",
+        "SECRET=$KEY; sign",
+        before=lambda d: setattr(d, "secret", d.key),
+    ),
     KeyFlaw(
         _SIG + "wrong-secret",
         "secret in another case",
+        'SECRET=$(other_case "$SECRET"); sign',
         before=lambda d: setattr(d, "secret", _swap_case_or_flip(d.secret)),
     ),
-    KeyFlaw(_SIG + "other-user", "the other user's secret", before=_other_secret, needs_other=True),
-    KeyFlaw(_SIG + "other-user", "the other user's key", before=_other_key, needs_other=True),
-    KeyFlaw(_SIG + "other-algorithm", "HMAC-SHA1", after=_resign(lambda d: sign(d.secret, d.payload, "sha1"))),
-    KeyFlaw(_SIG + "other-algorithm", "HMAC-SHA512", after=_resign(lambda d: sign(d.secret, d.payload, "sha512"))),
-    KeyFlaw(_SIG + "other-algorithm", "HMAC-MD5", after=_resign(lambda d: sign(d.secret, d.payload, "md5"))),
-    KeyFlaw(_SIG + "other-algorithm", "plain SHA-256", after=_resign(lambda d: digest(d.payload))),
+    KeyFlaw(
+        _SIG + "other-user",
+        "the other user's secret",
+        'SECRET=$(secret "${OTHER}_API_SECRET"); sign',
+        before=_other_secret,
+        needs_other=True,
+    ),
+    KeyFlaw(
+        _SIG + "other-user",
+        "the other user's key",
+        'KEY=$(secret "${OTHER}_API_KEY"); sign',
+        before=_other_key,
+        needs_other=True,
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
+        "HMAC-SHA1",
+        'sign; SIGNATURE=$(hmac sha1 "$SECRET" "$SENT$BODY")',
+        after=_resign(lambda d: sign(d.secret, d.payload, "sha1")),
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
+        "HMAC-SHA512",
+        'sign; SIGNATURE=$(hmac sha512 "$SECRET" "$SENT$BODY")',
+        after=_resign(lambda d: sign(d.secret, d.payload, "sha512")),
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
+        "HMAC-MD5",
+        'sign; SIGNATURE=$(hmac md5 "$SECRET" "$SENT$BODY")',
+        after=_resign(lambda d: sign(d.secret, d.payload, "md5")),
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
+        "plain SHA-256",
+        'sign; SIGNATURE=$(sha256 "$SENT$BODY")',
+        after=_resign(lambda d: digest(d.payload)),
+    ),
     KeyFlaw(
         _SIG + "other-algorithm",
         "SHA-256 of secret and payload",
+        'sign; SIGNATURE=$(sha256 "$SECRET$SENT$BODY")',
         after=_resign(lambda d: digest(d.secret.encode() + d.payload)),
     ),
-    KeyFlaw(_SIG + "covers-added", "behind", after=_send(lambda d: f"{d.signed_query}&note=1")),
-    KeyFlaw(_SIG + "covers-added", "in front", after=_send(lambda d: f"note=1&{d.signed_query}")),
-    KeyFlaw(_SIG + "covers-added", "behind the signature", after=_signature(lambda s: s + "&note=1")),
-    KeyFlaw(_SIG + "covers-added", "recvWindow", after=_send(lambda d: f"{d.signed_query}&recvWindow=60000")),
     KeyFlaw(
-        _SIG + "covers-removed", "parameter", after=_send(lambda d: f"timestamp={d.timestamp}"), query="note=1"
+        _SIG + "covers-added",
+        "behind",
+        'sign; SENT="$SENT&note=1"',
+        after=_send(lambda d: f"{d.signed_query}&note=1"),
     ),
     KeyFlaw(
-        _SIG + "covers-removed", "value", after=_send(lambda d: f"note=&timestamp={d.timestamp}"), query="note=1"
+        _SIG + "covers-added",
+        "in front",
+        'sign; SENT="note=1&$SENT"',
+        after=_send(lambda d: f"note=1&{d.signed_query}"),
     ),
     KeyFlaw(
-        _SIG + "covers-order", "swapped", after=_send(lambda d: f"b=2&a=1&timestamp={d.timestamp}"), query="a=1&b=2"
+        _SIG + "covers-added",
+        "behind the signature",
+        'sign; SIGNATURE="$SIGNATURE&note=1"',
+        after=_signature(lambda s: s + "&note=1"),
     ),
     KeyFlaw(
-        _SIG + "covers-order", "timestamp first", after=_send(lambda d: f"timestamp={d.timestamp}&a=1"), query="a=1"
+        _SIG + "covers-added",
+        "recvWindow",
+        'sign; SENT="$SENT&recvWindow=60000"',
+        after=_send(lambda d: f"{d.signed_query}&recvWindow=60000"),
     ),
-    KeyFlaw(_SIG + "covers-timestamp", "exchanged", after=_send(lambda d: f"timestamp={_later(d)}")),
+    KeyFlaw(
+        _SIG + "covers-removed",
+        "parameter",
+        "sign; SENT=timestamp=$TIMESTAMP",
+        after=_send(lambda d: f"timestamp={d.timestamp}"),
+        query="note=1",
+    ),
+    KeyFlaw(
+        _SIG + "covers-removed",
+        "value",
+        'sign; SENT="note=&timestamp=$TIMESTAMP"',
+        after=_send(lambda d: f"note=&timestamp={d.timestamp}"),
+        query="note=1",
+    ),
+    KeyFlaw(
+        _SIG + "covers-order",
+        "swapped",
+        'sign; SENT="b=2&a=1&timestamp=$TIMESTAMP"',
+        after=_send(lambda d: f"b=2&a=1&timestamp={d.timestamp}"),
+        query="a=1&b=2",
+    ),
+    KeyFlaw(
+        _SIG + "covers-order",
+        "timestamp first",
+        'sign; SENT="timestamp=$TIMESTAMP&a=1"',
+        after=_send(lambda d: f"timestamp={d.timestamp}&a=1"),
+        query="a=1",
+    ),
+    KeyFlaw(
+        _SIG + "covers-timestamp",
+        "exchanged",
+        "sign; SENT=timestamp=$((TIMESTAMP + 1))",
+        after=_send(lambda d: f"timestamp={_later(d)}"),
+    ),
     KeyFlaw(
         _SIG + "covers-timestamp",
         "second behind",
+        'sign; SENT="$SENT&timestamp=$((TIMESTAMP + 1))"',
         after=_send(lambda d: f"timestamp={d.timestamp}&timestamp={_later(d)}"),
     ),
     KeyFlaw(
         _SIG + "covers-timestamp",
         "second in front",
+        'sign; SENT="timestamp=$((TIMESTAMP + 1))&$SENT"',
         after=_send(lambda d: f"timestamp={_later(d)}&timestamp={d.timestamp}"),
     ),
-    KeyFlaw(_TIME + "missing", "no timestamp", before=_set(timestamp=None)),
-    KeyFlaw(_TIME + "missing", "no timestamp, another parameter", before=_set(timestamp=None), query="note=1"),
-    KeyFlaw(_TIME + "stale", "a minute old", before=_stamp(lambda t: str(t - _MINUTE))),
-    KeyFlaw(_TIME + "stale", "a day old", before=_stamp(lambda t: str(t - _DAY))),
-    KeyFlaw(_TIME + "stale", "a year old", before=_stamp(lambda t: str(t - 365 * _DAY))),
-    KeyFlaw(_TIME + "stale", "zero", before=_set(timestamp="0")),
-    KeyFlaw(_TIME + "ahead", "a minute ahead", before=_stamp(lambda t: str(t + _MINUTE))),
-    KeyFlaw(_TIME + "ahead", "a day ahead", before=_stamp(lambda t: str(t + _DAY))),
-    KeyFlaw(_TIME + "ahead", "a year ahead", before=_stamp(lambda t: str(t + 365 * _DAY))),
-    KeyFlaw(_TIME + "seconds", "Unix seconds", before=_stamp(lambda t: str(t // 1000))),
-    KeyFlaw(_TIME + "not-a-number", "text", before=_set(timestamp="now")),
-    KeyFlaw(_TIME + "not-a-number", "empty", before=_set(timestamp="")),
-    KeyFlaw(_TIME + "not-a-number", "NaN", before=_set(timestamp="NaN")),
-    KeyFlaw(_TIME + "not-a-number", "negative", before=_stamp(lambda t: str(-t))),
-    KeyFlaw(_TIME + "not-a-number", "beyond 64 bits", before=_set(timestamp="9" * 30)),
-    KeyFlaw(_TIME + "not-a-number", "wraps at 64 bits", before=_stamp(lambda t: str(t + 2**64))),
-    KeyFlaw("cancel.key.unknown", "random key", before=_key(lambda k: secrets.token_hex(16))),
-    KeyFlaw("cancel.key.unknown", "key cut short", before=_key(lambda k: k[: max(1, len(k) // 2)])),
-    KeyFlaw("cancel.key.unknown", "key in another case", before=_key(_swap_case_or_flip)),
-    KeyFlaw("cancel.key.unknown", "empty key", before=_set(key="")),
-    KeyFlaw("cancel.key.absent", "no key", before=_set(key=None)),
-    KeyFlaw("cancel.key.absent", "key in the query", before=_key_elsewhere, query="X-MBX-APIKEY"),
-    KeyFlaw("cancel.key.absent", "apiKey in the query", before=_key_elsewhere, query="apiKey"),
+    KeyFlaw(_TIME + "missing", "no timestamp", "unset TIMESTAMP; sign", before=_set(timestamp=None)),
+    KeyFlaw(
+        _TIME + "missing",
+        "no timestamp, another parameter",
+        "unset TIMESTAMP; sign",
+        before=_set(timestamp=None),
+        query="note=1",
+    ),
+    KeyFlaw(
+        _TIME + "stale",
+        "a minute old",
+        "TIMESTAMP=$((TIMESTAMP - 60000)); sign",
+        before=_stamp(lambda t: str(t - _MINUTE)),
+    ),
+    KeyFlaw(
+        _TIME + "stale",
+        "a day old",
+        "TIMESTAMP=$((TIMESTAMP - 86400000)); sign",
+        before=_stamp(lambda t: str(t - _DAY)),
+    ),
+    KeyFlaw(
+        _TIME + "stale",
+        "a year old",
+        "TIMESTAMP=$((TIMESTAMP - 365 * 86400000)); sign",
+        before=_stamp(lambda t: str(t - 365 * _DAY)),
+    ),
+    KeyFlaw(_TIME + "stale", "zero", "TIMESTAMP=0; sign", before=_set(timestamp="0")),
+    KeyFlaw(
+        _TIME + "ahead",
+        "a minute ahead",
+        "TIMESTAMP=$((TIMESTAMP + 60000)); sign",
+        before=_stamp(lambda t: str(t + _MINUTE)),
+    ),
+    KeyFlaw(
+        _TIME + "ahead",
+        "a day ahead",
+        "TIMESTAMP=$((TIMESTAMP + 86400000)); sign",
+        before=_stamp(lambda t: str(t + _DAY)),
+    ),
+    KeyFlaw(
+        _TIME + "ahead",
+        "a year ahead",
+        "TIMESTAMP=$((TIMESTAMP + 365 * 86400000)); sign",
+        before=_stamp(lambda t: str(t + 365 * _DAY)),
+    ),
+    KeyFlaw(
+        _TIME + "seconds",
+        "Unix seconds",
+        "TIMESTAMP=$((TIMESTAMP / 1000)); sign",
+        before=_stamp(lambda t: str(t // 1000)),
+    ),
+    KeyFlaw(_TIME + "not-a-number", "text", "TIMESTAMP=now; sign", before=_set(timestamp="now")),
+    KeyFlaw(_TIME + "not-a-number", "empty", "TIMESTAMP=; sign", before=_set(timestamp="")),
+    KeyFlaw(_TIME + "not-a-number", "NaN", "TIMESTAMP=NaN; sign", before=_set(timestamp="NaN")),
+    KeyFlaw(_TIME + "not-a-number", "negative", "TIMESTAMP=-$TIMESTAMP; sign", before=_stamp(lambda t: str(-t))),
+    KeyFlaw(
+        _TIME + "not-a-number",
+        "beyond 64 bits",
+        "TIMESTAMP=999999999999999999999999999999; sign",
+        before=_set(timestamp="9" * 30),
+    ),
+    KeyFlaw(
+        _TIME + "not-a-number",
+        "wraps at 64 bits",
+        "TIMESTAMP=18446$((744073709551616 + TIMESTAMP)); sign",
+        before=_stamp(lambda t: str(t + 2**64)),
+    ),
+    KeyFlaw(
+        "cancel.key.unknown",
+        "random key",
+        "KEY=$(openssl rand -hex 16); sign",
+        before=_key(lambda k: secrets.token_hex(16)),
+    ),
+    KeyFlaw(
+        "cancel.key.unknown",
+        "key cut short",
+        "KEY=${KEY:0:$((${#KEY} > 1 ? ${#KEY} / 2 : 1))}; sign",
+        before=_key(lambda k: k[: max(1, len(k) // 2)]),
+    ),
+    KeyFlaw(
+        "cancel.key.unknown",
+        "key in another case",
+        'KEY=$(other_case "$KEY"); sign',
+        before=_key(_swap_case_or_flip),
+    ),
+    KeyFlaw("cancel.key.unknown", "empty key", "KEY=; sign", before=_set(key="")),
+    KeyFlaw("cancel.key.absent", "no key", "unset KEY; sign", before=_set(key=None)),
+    KeyFlaw(
+        "cancel.key.absent",
+        "key in the query",
+        "QUERY=$QUERY=$KEY; unset KEY; sign",
+        before=_key_elsewhere,
+        query="X-MBX-APIKEY",
+    ),
+    KeyFlaw(
+        "cancel.key.absent",
+        "apiKey in the query",
+        "QUERY=$QUERY=$KEY; unset KEY; sign",
+        before=_key_elsewhere,
+        query="apiKey",
+    ),
     KeyFlaw(
         "cancel.key.unsigned-legacy",
         "X-API-Key, unsigned",
+        "unset TIMESTAMP; HEADER=X-API-Key; sign; unset SIGNATURE",
         before=_set(timestamp=None, key_header="X-API-Key"),
         after=_set(signature=None),
     ),
@@ -273,23 +467,55 @@ def _other_letter(text: str) -> str:
 _JWT = "cancel.jwt."
 
 JWT_FLAWS = (
-    JwtFlaw(_JWT + "missing", "no credentials", lambda t: None),
-    JwtFlaw(_JWT + "garbage", "a word", lambda t: "Bearer token"),
-    JwtFlaw(_JWT + "garbage", "three words", lambda t: "Bearer a.b.c"),
-    JwtFlaw(_JWT + "garbage", "nothing", lambda t: "Bearer"),
-    JwtFlaw(_JWT + "altered-payload", "later expiry", _altered_payload),
-    JwtFlaw(_JWT + "altered-signature", "another letter", _signature_part(_other_letter)),
-    JwtFlaw(_JWT + "altered-signature", "first half", _signature_part(lambda s: s[: len(s) // 2])),
-    JwtFlaw(_JWT + "altered-signature", "signed with no secret", _guessed("")),
-    JwtFlaw(_JWT + "altered-signature", "signed with a guessed secret", _guessed("secret")),
-    JwtFlaw(_JWT + "stripped-signature", "empty", _signature_part(lambda s: "")),
-    JwtFlaw(_JWT + "stripped-signature", "no third part", lambda t: "Bearer " + ".".join(_parts(t)[:2])),
-    JwtFlaw(_JWT + "alg-none", "none", _unsigned("none")),
-    JwtFlaw(_JWT + "alg-none", "None", _unsigned("None")),
-    JwtFlaw(_JWT + "alg-none", "none, signature kept", _unsigned("none", keep=True)),
-    JwtFlaw(_JWT + "other-scheme", "Basic", lambda t: f"Basic {t}"),
-    JwtFlaw(_JWT + "other-scheme", "Token", lambda t: f"Token {t}"),
-    JwtFlaw(_JWT + "other-scheme", "no scheme", lambda t: t),
+    JwtFlaw(_JWT + "missing", "no credentials", "unset AUTH", lambda t: None),
+    JwtFlaw(_JWT + "garbage", "a word", "AUTH='Bearer token'", lambda t: "Bearer token"),
+    JwtFlaw(_JWT + "garbage", "three words", "AUTH='Bearer a.b.c'", lambda t: "Bearer a.b.c"),
+    JwtFlaw(_JWT + "garbage", "nothing", "AUTH=Bearer", lambda t: "Bearer"),
+    JwtFlaw(
+        _JWT + "altered-payload",
+        "later expiry",
+        'parts; AUTH="Bearer $HEAD.$(later "$CLAIMS").$TAIL"',
+        _altered_payload,
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "another letter",
+        'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_letter "$TAIL")"',
+        _signature_part(_other_letter),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "first half",
+        'parts; AUTH="Bearer $HEAD.$CLAIMS.${TAIL:0:$((${#TAIL} / 2))}"',
+        _signature_part(lambda s: s[: len(s) // 2]),
+    ),
+    JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "signed with a guessed secret",
+        'AUTH="Bearer $(guessed secret)"',
+        _guessed("secret"),
+    ),
+    JwtFlaw(
+        _JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(lambda s: "")
+    ),
+    JwtFlaw(
+        _JWT + "stripped-signature",
+        "no third part",
+        'parts; AUTH="Bearer $HEAD.$CLAIMS"',
+        lambda t: "Bearer " + ".".join(_parts(t)[:2]),
+    ),
+    JwtFlaw(_JWT + "alg-none", "none", 'parts; AUTH="Bearer $(head_of none).$CLAIMS."', _unsigned("none")),
+    JwtFlaw(_JWT + "alg-none", "None", 'parts; AUTH="Bearer $(head_of None).$CLAIMS."', _unsigned("None")),
+    JwtFlaw(
+        _JWT + "alg-none",
+        "none, signature kept",
+        'parts; AUTH="Bearer $(head_of none).$CLAIMS.$TAIL"',
+        _unsigned("none", keep=True),
+    ),
+    JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda t: f"Basic {t}"),
+    JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda t: f"Token {t}"),
+    JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda t: t),
 )
 
 
