@@ -14,6 +14,7 @@ from typing import Any
 from conformance.contract import Contract
 from conformance.oracle import cancels, probes, reads
 from conformance.oracle.findings import Check, Finding
+from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
 from conformance.oracle.tally import Tally
 from conformance.record import Exchange, Footer, Header, Note, Row
@@ -45,6 +46,7 @@ class Judge:
         self.pending: dict[str, list[Check]] = {}
         self.queries_work = False
         self.races: dict[str, list[Exchange]] = {}
+        self.race_log: list[RaceRecord] = []
         self.answers: dict[int, tuple[str, int | None]] = {}
         self.notes: list[Note] = []
         self.troubled: set[str] = set()
@@ -60,14 +62,12 @@ class Judge:
             if row.race is not None:
                 self.races.setdefault(row.race, []).append(row)
             else:
-                self._exchange(row)
+                self.judge_exchange(row)
         elif isinstance(row, Note):
             self._note(row)
         elif isinstance(row, Header):
             self.header = row
             self.base_path = row.base_path
-            if row.market is not None:
-                self.tick = Decimal(row.market.tick)
         else:
             self.footer = row
         return self._fresh
@@ -87,7 +87,8 @@ class Judge:
         cancels.judge_parity(self)
         return self._fresh
 
-    def _exchange(self, exchange: Exchange) -> None:
+    def judge_exchange(self, exchange: Exchange) -> None:
+        """Judge one exchange as if it were the only one under way, and enter its effect into the ledger."""
         response = exchange.response
         self.answers[exchange.n] = (exchange.op, response.status if response else None)
         if exchange.op == "cancel_order":
@@ -107,7 +108,9 @@ class Judge:
 
     def _note(self, note: Note) -> None:
         self.notes.append(note)
-        if note.what == "case-end":
+        if note.what == "market":
+            self.tick = Decimal(str(note.data["tick"]))
+        elif note.what == "case-end":
             for order_id, checks in list(self.pending.items()):
                 if any(check.case == note.case for check in checks):
                     self.settle(order_id)

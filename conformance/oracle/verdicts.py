@@ -95,6 +95,9 @@ def _decide(judge: Judge, requirement: Requirement, cases: list[CaseOutcome]) ->
     stuck = [case for case in cases if case.outcome == "undecided"]
     if stuck:
         return Verdict.UNDECIDED, f"{stuck[0].id}: {stuck[0].reason}"
+    for note in judge.notes:
+        if note.what == "undecided" and requirement.id in note.data.get("requirements", []):
+            return Verdict.UNDECIDED, str(note.data.get("reason"))
     if tally is not None and tally.checks:
         if (lack := _lacks_control(judge, requirement)) is not None:
             return Verdict.UNDECIDED, lack

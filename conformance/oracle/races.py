@@ -1,0 +1,465 @@
+"""Judges races: what happened to one order on which several clients acted at once.
+
+The exchanges of a race become a history (`histories`). A linearizable one is judged like the sequence of requests
+that it is equivalent to, each by the rules of its own; one that is not breaks the requirement that its answers
+contradict first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from conformance.oracle import histories, probes, reads
+from conformance.oracle.amounts import decimal_of, plain
+from conformance.oracle.answers import describe
+from conformance.oracle.bodies import is_infrastructure, try_parse
+from conformance.oracle.histories import (
+    Action,
+    Kind,
+    Linearization,
+    Operation,
+    OrderState,
+    Outcome,
+    RaceRecord,
+    Verdict,
+)
+from conformance.oracle.ledger import Order, State
+from conformance.record import Exchange, Note, Take
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+ONE_WINNER = "cancel.races.one-winner"
+FILLS_COUNTED = "cancel.races.fills-counted"
+CANCEL_ALL = "cancel.races.cancel-all"
+MONOTONIC_READS = "cancel.races.monotonic-reads"
+NO_EFFECT = "cancel.unavailable.no-effect"
+
+# What a race shows when operations of these kinds really overlapped in it
+PAIRS = (
+    (Kind.CANCEL, Kind.CANCEL, ONE_WINNER),
+    (Kind.CANCEL, Kind.FILL, FILLS_COUNTED),
+    (Kind.CANCEL, Kind.CANCEL_ALL, CANCEL_ALL),
+    (Kind.CANCEL, Kind.READ, MONOTONIC_READS),
+)
+_STATES = {
+    "open": State.LIVE,
+    "partially_filled": State.LIVE,
+    "canceled": State.CANCELED,
+    "filled": State.FILLED,
+}
+
+
+@dataclass(slots=True)
+class History:
+    """A race taken apart: `operations` acted on the order or showed it, `idle` did neither, whatever they wanted.
+
+    `settled` are the looks after everything else had been answered, `trades` the lists of fills read then.
+    """
+
+    order: Order
+    by_n: dict[int, Exchange]
+    operations: list[Operation] = field(default_factory=list)
+    idle: list[Exchange] = field(default_factory=list)
+    settled: list[Exchange] = field(default_factory=list)
+    trades: list[Exchange] = field(default_factory=list)
+
+    def of(self, kind: Kind, outcome: Outcome | None = None) -> list[Operation]:
+        """The operations of one kind, and of one outcome if it is given."""
+        return [o for o in self.operations if o.kind is kind and outcome in (None, o.outcome)]
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether every operation was answered, so that nothing can still happen."""
+        return not any(operation.is_optional for operation in self.operations)
+
+
+def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
+    """Judge the exchanges of one race, which the note ends, and enter what became of the order into the ledger."""
+    exchanges.sort(key=lambda exchange: exchange.n)
+    order = judge.ledger.get(str(note.data.get("order")))
+    if order is None:
+        for exchange in exchanges:
+            judge.judge_exchange(exchange)
+        return
+    history = read_history(order, exchanges)
+    disturbed = _disturbed(history, quiet=note.data.get("quiet") is True)
+    requirement = None
+    if disturbed is not None:
+        verdict = Verdict.UNKNOWN
+        _take_its_word(judge, history)
+    else:
+        verdict, requirement = _decide(judge, note, history)
+    judge.race_log.append(
+        RaceRecord(
+            str(note.data.get("race")),
+            str(note.data.get("kind")),
+            note.case,
+            order.id,
+            any(histories.overlap(history.operations, a, b) for a, b, _ in PAIRS),
+            verdict,
+            _actions(history),
+            requirement,
+            disturbed,
+        )
+    )
+
+
+def _decide(judge: Judge, note: Note, history: History) -> tuple[Verdict, str | None]:
+    initial = _initial(history.order)
+    found = histories.check(history.operations, initial)
+    if found.verdict is Verdict.UNKNOWN:
+        shown = [r for a, b, r in PAIRS if histories.overlap(history.operations, a, b)]
+        reason = f"a history of {len(history.operations)} operations was too long to search"
+        judge.notes.append(Note("undecided", note.case, {"requirements": shown, "reason": reason}))
+        _take_its_word(judge, history)
+        return found.verdict, None
+    if found.verdict is Verdict.VIOLATED:
+        requirement = _blame(judge, history, initial)
+        _take_its_word(judge, history)
+        return found.verdict, requirement
+    for one, other, requirement in PAIRS:
+        if histories.overlap(history.operations, one, other):
+            judge.held(requirement, history.by_n[history.of(one)[0].n])
+    _replay(judge, history, found)
+    return found.verdict, None
+
+
+def _initial(order: Order) -> OrderState:
+    return OrderState(State.LIVE, order.filled, order.quantity or Decimal(0))
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def read_history(order: Order, exchanges: Sequence[Exchange]) -> History:
+    """Take the exchanges of a race on `order` apart."""
+    history = History(order, {exchange.n: exchange for exchange in exchanges})
+    looks = []
+    for exchange in exchanges:
+        if exchange.op == "query_order":
+            looks.append(exchange)
+        elif exchange.op == "my_trades":
+            history.trades.append(exchange)
+        elif (operation := _operation(order, exchange)) is not None:
+            history.operations.append(operation)
+        else:
+            history.idle.append(exchange)
+    if not history.of(Kind.FILL):
+        # without fills the amount is a field like any other, and judged as one
+        history.operations = [replace(operation, filled=None) for operation in history.operations]
+    over = max(
+        (exchange.end for exchange in exchanges if exchange.op not in ("query_order", "my_trades")), default=0
+    )
+    for exchange in looks:
+        _add_look(history, exchange, settled=exchange.start > over)
+    return history
+
+
+def _add_look(history: History, exchange: Exchange, *, settled: bool) -> None:
+    body = try_parse(exchange.response) if exchange.response and exchange.response.status == 200 else None
+    status = _STATES.get(str(body.get("status"))) if isinstance(body, dict) else None
+    if status is None or not isinstance(body, dict):
+        return
+    filled = decimal_of(body.get("filled_qty")) if settled and history.of(Kind.FILL) else None
+    history.operations.append(
+        Operation(exchange.n, Kind.READ, exchange.start, exchange.end, Outcome.DONE, filled, status=status)
+    )
+    if settled:
+        history.settled.append(exchange)
+
+
+def _operation(order: Order, exchange: Exchange) -> Operation | None:
+    """What an exchange did to the order, as far as its answer tells; None if it surely did nothing.
+
+    Nothing is what a 429 and a 503 of the exchange itself promise, and every refusal but a 404. A lost answer, a
+    gateway's and a server error promise nothing: the operation may have happened, also later.
+    """
+    kind = {"cancel_order": Kind.CANCEL, "cancel_all": Kind.CANCEL_ALL, "new_order": Kind.FILL}.get(exchange.op)
+    if kind is None:
+        return None
+    response = exchange.response
+    wanted = decimal_of(_json(exchange.request.body).get("quantity")) if kind is Kind.FILL else None
+    wanted = wanted or Decimal(0)
+    unknown = Operation(exchange.n, kind, exchange.start, histories.NEVER, Outcome.UNKNOWN, wanted=wanted)
+    if response is None:
+        return unknown
+    status = response.status
+    if status == 429 or (status == 503 and not is_infrastructure(response)):
+        return None
+    if is_infrastructure(response) or status >= 500:
+        return unknown
+    body = try_parse(response)
+    outcome, filled = _answer(order, kind, status, body)
+    if outcome is None:
+        return None
+    if outcome is Outcome.UNKNOWN:
+        return unknown
+    return Operation(exchange.n, kind, exchange.start, exchange.end, outcome, filled, wanted)
+
+
+def _answer(order: Order, kind: Kind, status: int, body: Any) -> tuple[Outcome | None, Decimal | None]:
+    """(outcome, filled quantity shown) of an answered operation."""
+    shown = decimal_of(body.get("filled_qty")) if isinstance(body, dict) else None
+    if kind is Kind.CANCEL:
+        return {200: Outcome.DONE, 404: Outcome.ENDED}.get(status), shown if status == 200 else None
+    if status != 200:
+        return None, None
+    if kind is Kind.FILL:
+        return (Outcome.DONE, shown) if shown is not None else (Outcome.UNKNOWN, None)
+    listed = body.get("canceled") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        return Outcome.UNKNOWN, None
+    for item in listed:
+        if isinstance(item, dict) and str(item.get("id")).lower() == order.id:
+            return Outcome.DONE, decimal_of(item.get("filled_qty"))
+    return Outcome.ENDED, None
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+# ---------------------------------------------------------------------- strangers
+
+
+def _disturbed(history: History, *, quiet: bool) -> str | None:
+    """Why the race says nothing: somebody else traded with the order, or our takers with somebody else.
+
+    `quiet` says that no other orders were seen in the book; there a fill that only one side knows of is no
+    stranger's doing.
+    """
+    order = history.order
+    if order.state is not State.LIVE or not order.exact or order.quantity is None:
+        return "the order was not surely live when the race began"
+    fills = history.of(Kind.FILL)
+    most = sum((o.wanted if o.is_optional else o.filled or Decimal(0) for o in fills), Decimal(0))
+    least = sum((o.filled or Decimal(0) for o in fills if not o.is_optional), Decimal(0))
+    shown = [
+        filled
+        for exchange in history.settled
+        if exchange.response and (filled := decimal_of(_body(exchange).get("filled_qty"))) is not None
+    ]
+    listed = _listed(history)
+    if max([*shown, *listed, Decimal(0)]) > order.filled + most:
+        return "somebody else traded with the order"
+    if not quiet and shown and max([*shown, *listed]) < order.filled + least:
+        return "somebody else's order was in the book"
+    for fill in fills:
+        price = decimal_of(_body(history.by_n[fill.n]).get("avg_fill_price"))
+        if fill.filled and price is not None and order.price is not None and price != order.price and not quiet:
+            return "somebody else's order was in the book"
+    return None
+
+
+def _listed(history: History) -> list[Decimal]:
+    """What the owner's lists of fills add up to for the order."""
+    totals = []
+    for exchange in history.trades:
+        if exchange.auth is None or exchange.auth.account != history.order.account or exchange.response is None:
+            continue
+        items = reads.items_of(try_parse(exchange.response)) if exchange.response.status == 200 else None
+        amounts = [
+            decimal_of(item.get("quantity")) or Decimal(0)
+            for item in items or []
+            if str(item.get("order_id")).lower() == history.order.id
+        ]
+        totals.append(sum(amounts, Decimal(0)))
+    return totals
+
+
+def _body(exchange: Exchange) -> dict[str, Any]:
+    body = try_parse(exchange.response) if exchange.response is not None else None
+    return body if isinstance(body, dict) else {}
+
+
+# ---------------------------------------------------------------------- violated
+
+
+def _blame(judge: Judge, history: History, initial: OrderState) -> str:
+    """Say which requirement the history breaks, and how; the requirement."""
+    requirement, message, expected = _reason(history, initial)
+    shown = [o for o in history.operations if o.kind is not Kind.READ or requirement == MONOTONIC_READS or o.filled]
+    looks = [o.n for o in history.operations if history.by_n[o.n] in history.settled]
+    numbers = sorted({o.n for o in shown} | set(looks) | {x.n for x in history.idle})
+    order = sorted(history.operations, key=lambda o: o.start)
+    seen = ", ".join(_tell(o, history.by_n[o.n]) for o in order if o.n in numbers)
+    last = history.by_n[max(numbers)]
+    judge.broken(requirement, last, message, expected, seen, exchanges=numbers, order=history.order.id, key=message)
+    return requirement
+
+
+def _reason(history: History, initial: OrderState) -> tuple[str, str, str]:
+    """(requirement, message, expected) of a history that is not linearizable."""
+    cancels, alls = history.of(Kind.CANCEL, Outcome.DONE), history.of(Kind.CANCEL_ALL, Outcome.DONE)
+    with_all = bool(history.of(Kind.CANCEL_ALL))
+    one = CANCEL_ALL if with_all else ONE_WINNER
+    if len(cancels) > 1 and len(cancels) >= len(alls) + 1 and not alls:
+        return ONE_WINNER, "several concurrent cancels of one order are answered 200", "one 200, the others 404"
+    if len(cancels) + len(alls) > 1:
+        return CANCEL_ALL, "a cancel and a concurrent cancel-all both ended the order", "one of them ends it"
+    looks = [o.status for o in history.operations if history.by_n[o.n] in history.settled]
+    won = bool(cancels or alls)
+    if not won and looks and history.is_certain:
+        if looks[-1] is State.CANCELED:
+            if any(x.response is not None and x.response.status == 503 for x in history.idle):
+                return (
+                    NO_EFFECT,
+                    "the order is canceled, and the only cancels not refused with 404 got 503",
+                    "no effect",
+                )
+            return one, "the order is canceled, but every concurrent cancel is refused", "one of them succeeds"
+        if looks[-1] is State.LIVE and not history.of(Kind.FILL):
+            return one, "the order is open, but concurrent cancels are refused with 404", "one of them succeeds"
+    if won and State.LIVE in looks:
+        return MONOTONIC_READS, "the canceled order is shown as live", "canceled, ever after"
+    in_race = [o for o in history.operations if o.kind is Kind.READ and history.by_n[o.n] not in history.settled]
+    others = [o for o in history.operations if o not in in_race]
+    if in_race and histories.check(others, initial).verdict is Verdict.LINEARIZABLE:
+        return MONOTONIC_READS, "a reader sees the order go back in time", "no older state than was known already"
+    if history.of(Kind.FILL):
+        return FILLS_COUNTED, *_fills_reason(history, initial)
+    return one, "no order of the answers explains them", "answers as if one came after the other"
+
+
+def _fills_reason(history: History, initial: OrderState) -> tuple[str, str]:
+    filled = initial.filled + sum((o.filled or Decimal(0) for o in history.of(Kind.FILL)), Decimal(0))
+    expected = f"every fill before the cancel and none after it; {plain(filled)} filled in all"
+    for cancel in history.of(Kind.CANCEL, Outcome.DONE):
+        if any(o.start > cancel.end and o.filled for o in history.of(Kind.FILL)):
+            return "the order fills after its cancel was acknowledged", expected
+        if cancel.filled is not None and cancel.filled >= initial.size:
+            return "the order filled completely, and a concurrent cancel is answered 200", "404, or a part unfilled"
+        if cancel.filled is not None and cancel.filled < filled:
+            return "fills are missing in the answer to a concurrent cancel", expected
+    return "the fills of the order do not add up", expected
+
+
+def _tell(operation: Operation, exchange: Exchange) -> str:
+    answer = _answer_text(exchange)
+    if operation.kind is Kind.READ:
+        body = _body(exchange)
+        return f"look: {body.get('status')}, {body.get('filled_qty')} filled"
+    if operation.kind is Kind.FILL and operation.filled is not None:
+        return f"take {plain(operation.wanted)}: {plain(operation.filled)} filled"
+    if operation.kind is Kind.CANCEL and operation.outcome is Outcome.DONE:
+        return f"cancel: 200, {_body(exchange).get('filled_qty')} filled"
+    if operation.kind is Kind.CANCEL_ALL and operation.outcome is not Outcome.UNKNOWN:
+        return "cancel-all: " + ("has it" if operation.outcome is Outcome.DONE else "has it not")
+    return f"{operation.kind}: {answer}"
+
+
+def _answer_text(exchange: Exchange) -> str:
+    if exchange.response is None:
+        return exchange.error or "no answer"
+    return describe(exchange.response.status, try_parse(exchange.response))
+
+
+# ---------------------------------------------------------------------- the ledger
+
+
+def _replay(judge: Judge, history: History, found: Linearization[OrderState]) -> None:
+    """Judge each exchange at its place in the order that explains them all."""
+    order, settled = history.order, {x.n for x in history.settled}
+    for exchange in history.idle:
+        if exchange.op == "cancel_order" and not _is_lost(exchange) and _status(exchange) == 503:
+            judge.judge_exchange(exchange)
+    placed = [history.operations[i] for i in found.order]
+    for operation in placed:
+        exchange = history.by_n[operation.n]
+        if operation.kind is Kind.READ:
+            if operation.n in settled:
+                reads.judge_query(judge, exchange)
+        elif operation.kind is Kind.FILL:
+            _book(judge, order, exchange, operation)
+        elif operation.is_optional:
+            order.state = State.UNSURE if order.state is State.LIVE else order.state
+        elif operation.kind is Kind.CANCEL_ALL:
+            probes.take_cancel_all(judge, exchange)
+        else:
+            judge.judge_exchange(exchange)
+    if not history.is_certain and order.state is State.LIVE:
+        order.state = State.UNSURE
+    _rest(judge, history)
+
+
+def _rest(judge: Judge, history: History) -> None:
+    """What had no place in the history: answers that are wrong whatever became of the order, and lists of fills."""
+    state = history.order.state
+    for exchange in history.by_n.values():
+        status = _status(exchange)
+        if exchange.op == "cancel_order" and not _is_lost(exchange) and status not in (200, 404, 503):
+            judge.judge_exchange(exchange)
+        if exchange.op == "cancel_all" and exchange.n not in {o.n for o in history.operations}:
+            judge.answers[exchange.n] = (exchange.op, status)
+    history.order.state = state
+    for exchange in history.trades:
+        reads.judge_trades(judge, exchange)
+
+
+def _book(judge: Judge, order: Order, exchange: Exchange, operation: Operation) -> None:
+    """Enter a taker's order and what it took."""
+    price = order.price or Decimal(0)
+    if operation.is_optional:
+        if order.state is State.LIVE:
+            order.fill(price, min(operation.wanted, order.remaining))
+        return
+    takes = [Take(order.id, str(price), str(operation.filled))] if operation.filled else []
+    with_takes = msgspec.structs.replace(exchange, takes=takes)
+    judge.ledger.place(with_takes, _json(exchange.request.body), _body(exchange))
+
+
+def _take_its_word(judge: Judge, history: History) -> None:
+    """After a race that cannot be replayed the target's word is taken for what became of the order."""
+    order = history.order
+    order.state = State.UNSURE
+    order.acts.clear()
+    for exchange in history.by_n.values():
+        judge.answers[exchange.n] = (exchange.op, _status(exchange))
+        if exchange.op == "new_order" and _status(exchange) == 200:
+            judge.ledger.place(exchange, _json(exchange.request.body), _body(exchange))
+        elif exchange.op == "cancel_all":
+            probes.take_cancel_all(judge, exchange)
+    order.state = State.UNSURE
+    for exchange in history.settled[-1:]:
+        reads.judge_query(judge, exchange)
+    if not history.is_certain and order.state is State.LIVE:
+        order.state = State.UNSURE
+
+
+def _is_lost(exchange: Exchange) -> bool:
+    return exchange.response is None or is_infrastructure(exchange.response)
+
+
+def _status(exchange: Exchange) -> int | None:
+    return exchange.response.status if exchange.response is not None else None
+
+
+def _actions(history: History) -> tuple[Action, ...]:
+    chosen = [x for x in history.by_n.values() if x.op != "my_trades"]
+    if not chosen:
+        return ()
+    origin = min(x.start for x in chosen)
+    by_n = {o.n: o for o in history.operations}
+    return tuple(
+        Action(
+            f"{x.auth.account} ({x.auth.scheme})" if x.auth else "anybody",
+            {"cancel_order": "cancel", "new_order": "take", "query_order": "look", "cancel_all": "cancel all"}.get(
+                x.op, x.op
+            ),
+            round((x.start - origin) * 1000, 3),
+            round((x.end - origin) * 1000, 3),
+            _tell(by_n[x.n], x) if x.n in by_n else _answer_text(x),
+        )
+        for x in sorted(chosen, key=lambda x: x.start)
+    )
