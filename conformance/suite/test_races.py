@@ -1,0 +1,191 @@
+"""Chapter: Races. Several clients act on one order at once.
+
+A race is repeated until its operations really overlapped often enough; the oracle judges each as a history.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import pytest
+
+from conformance.oracle.histories import RaceRecord
+from conformance.oracle.ledger import Order
+from conformance.suite.session import Session
+from conformance.target.client import Call
+from conformance.target.race import Arena, Runner
+from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
+from conformance.target.trouble import NotExercised, Undecidable
+from conformance.target.venue import Venue
+
+_CONNECTIONS = 6
+# profile: (overlaps wanted, races at most)
+_ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
+_SIDES = ("buy", "sell")
+
+
+@pytest.fixture(scope="module")
+def arena(conformance_session: Session) -> Iterator[Arena]:
+    """Open connections for the clients of a race."""
+    with Arena(conformance_session.venue, _CONNECTIONS) as opened:
+        yield opened
+
+
+def _repeat(venue: Venue, race: Callable[[int], RaceRecord]) -> None:
+    """Repeat until the race overlapped as often as the profile wants; raises if it never did."""
+    profile = venue.judge.header.profile if venue.judge.header else "standard"
+    wanted, most = _ROUNDS.get(profile, _ROUNDS["standard"])
+    overlapped, told = 0, []
+    for trial in range(most):
+        record = race(trial)
+        told.append(record)
+        overlapped += record.overlapped and record.disturbed is None
+        if overlapped >= wanted:
+            break
+    venue.recorder.note("overlaps", venue.case, overlapped=overlapped, races=len(told))
+    if overlapped or any(record.requirement for record in told):
+        return
+    disturbed = [record.disturbed for record in told if record.disturbed]
+    if disturbed:
+        raise Undecidable(f"{len(disturbed)} of {len(told)} races were disturbed: {disturbed[-1]}")
+    raise NotExercised(f"the requests never overlapped, in {len(told)} races")
+
+
+def _cancels(venue: Venue, order: Order, count: int) -> list[Runner]:
+    """Cancels by turns with each credential of the order's owner."""
+    schemes = itertools.cycle(venue.account(order.account).schemes)
+    return [Runner(venue.cancel_call(order, by=order.account, scheme=next(schemes))) for _ in range(count)]
+
+
+def _take(venue: Venue, order: Order, quantity: Decimal, turn: int) -> Call:
+    """The other account's call that takes `quantity` of an order, at its price, at once or not at all."""
+    assert order.price is not None
+    other = OTHER_ACCOUNT[order.account]
+    schemes = venue.account(other).schemes
+    credential = venue.credential(other, schemes[turn % len(schemes)])
+    body = {
+        "symbol": order.symbol,
+        "side": OTHER_SIDE[order.side],
+        "type": "limit",
+        "tif": "ioc",
+        "price": format(order.price, "f"),
+        "quantity": format(quantity, "f"),
+    }
+    return Call(
+        "new_order", "POST", "/spot/orders", body=json.dumps(body), signer=credential.signer, auth=credential.auth
+    )
+
+
+@pytest.mark.exercises("cancel.races.one-winner")
+def test_cancel_and_cancel(venue: Venue, states: States, arena: Arena) -> None:
+    """Of several cancels, by both credentials, one succeeds and the others get 404."""
+
+    def race(trial: int) -> RaceRecord:
+        order = states.open(_SIDES[trial % 2])
+        return arena.race("cancel and cancel", order, _cancels(venue, order, 2 + trial % 4), trial=trial)
+
+    _repeat(venue, race)
+
+
+@pytest.mark.exercises("cancel.races.one-winner")
+@pytest.mark.profile("standard")
+def test_cancels_of_a_partially_filled_order(venue: Venue, states: States, arena: Arena) -> None:
+    """The same for an order that had fills."""
+
+    def race(trial: int) -> RaceRecord:
+        order = states.partially_filled(_SIDES[trial % 2])
+        return arena.race("cancel and cancel", order, _cancels(venue, order, 2 + trial % 3), trial=trial)
+
+    _repeat(venue, race)
+
+
+@pytest.mark.exercises("cancel.races.fills-counted", "cancel.races.one-winner")
+@pytest.mark.profile("standard")
+@pytest.mark.parametrize("whole", [False, True], ids=["part by part", "the whole"])
+def test_cancel_and_fill(venue: Venue, states: States, arena: Arena, whole: bool) -> None:
+    """What fills before the cancel is in the canceled order; nothing fills after it."""
+    venue.account("counterparty")
+
+    def race(trial: int) -> RaceRecord:
+        (price,) = venue.band.levels(1)
+        order = states.open(_SIDES[trial % 2], price=price, quantity=states.units("6"))
+        if trial % 3 == 2:
+            states.take(order, states.units("1"))
+        sizes = [order.remaining] if whole else [states.units("1"), states.units("1.5"), states.units("2")]
+        # each side is ahead by turns, and the distance is that of an answer here
+        lead = arena.pace * venue.random.uniform(0.0, 1.0)
+        ahead = trial % 4 != 3
+        cancels = [
+            Runner(runner.call, 0.0 if ahead else lead) for runner in _cancels(venue, order, 1 + (trial // 2) % 2)
+        ]
+        takes = [
+            Runner(_take(venue, order, size, trial + i), lead * i if whole or i else 0.0)
+            for i, size in enumerate(sizes, 1 if ahead else 0)
+        ]
+        return arena.race("cancel and fill", order, [*cancels, *takes], trial=trial)
+
+    _repeat(venue, race)
+
+
+@pytest.mark.exercises("cancel.races.monotonic-reads", "cancel.races.one-winner")
+@pytest.mark.profile("standard")
+def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
+    """Readers that know the order to be canceled never see it live again."""
+
+    def race(trial: int) -> RaceRecord:
+        order = states.open(_SIDES[trial % 2])
+        readers = []
+        for number, scheme in zip(range(3), itertools.cycle(venue.account("owner").schemes), strict=False):
+            credential = venue.credential("owner", scheme)
+            call = Call(
+                "query_order",
+                "GET",
+                f"/spot/orders/{order.id}",
+                signer=credential.signer,
+                auth=credential.auth,
+            )
+            readers.append(Runner(call, arena.pace * 0.5 * number, times=3))
+        cancels = [Runner(r.call, arena.pace * (0.5 + i)) for i, r in enumerate(_cancels(venue, order, 2))]
+        return arena.race("cancel and query", order, [*cancels, *readers], trial=trial)
+
+    _repeat(venue, race)
+
+
+@pytest.mark.last
+@pytest.mark.exercises("cancel.races.cancel-all")
+@pytest.mark.profile("standard")
+def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> None:
+    """A cancel or a cancel-all ends the order, not both. Only where the account has no orders but ours."""
+
+    def race(trial: int) -> RaceRecord:
+        order = states.open(_SIDES[trial % 2])
+        _only_ours(venue)
+        schemes = venue.account("owner").schemes
+        credential = venue.credential("owner", schemes[trial % len(schemes)])
+        call = Call(
+            "cancel_all",
+            "DELETE",
+            "/spot/orders",
+            f"symbol={venue.rules.symbol}",
+            signer=credential.signer,
+            auth=credential.auth,
+        )
+        cancels = _cancels(venue, order, 1 + trial % 2)
+        record = arena.race("cancel and cancel-all", order, [*cancels, Runner(call)], trial=trial)
+        if any(action.what == "cancel all" and action.outcome[:1] == "4" for action in record.actions):
+            raise NotExercised("the target does not take a cancel-all by symbol")
+        return record
+
+    _repeat(venue, race)
+
+
+def _only_ours(venue: Venue) -> None:
+    rows = venue.open_orders("owner")
+    if rows is None:
+        raise NotExercised("the target does not list open orders, so a cancel-all might end somebody's orders")
+    for row in rows:
+        if venue.judge.ledger.get(str(row.get("id"))) is None:
+            raise NotExercised("the account holds orders that are not ours, and a cancel-all would end them")

@@ -1,0 +1,122 @@
+"""Lets several clients act on one order at once, each on a connection of its own."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from conformance.oracle.histories import RaceRecord
+from conformance.oracle.ledger import Order
+from conformance.record import Exchange
+from conformance.target.client import Call, again
+from conformance.target.trouble import Trouble, Undecidable
+from conformance.target.venue import Venue
+
+DRIVER = "races"
+_BARRIER_S = 10.0
+_ids = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What one client does: send `call` `times` times in a row, beginning `delay` s after the start."""
+
+    call: Call
+    delay: float = 0.0
+    times: int = 1
+
+
+class Arena:
+    """Connections that are opened beforehand, so that a race is not decided by a handshake.
+
+    Use as a context manager; it closes them. `pace` is the time (s) that an answer usually takes here.
+    """
+
+    def __init__(self, venue: Venue, size: int) -> None:
+        self.venue, self.size = venue, size
+        self.pace = 0.002
+        self._https = [venue.client.new_http() for _ in range(size)]
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix="race")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True)
+        for http in self._https:
+            http.close()
+
+    def race(self, kind: str, order: Order, runners: Sequence[Runner], *, trial: int) -> RaceRecord:
+        """Let the runners loose on `order`, look what became of it, and have the oracle judge it.
+
+        The order must be live. `kind` names the race in the report, `trial` counts its repeats. Raises Trouble if
+        the looks afterwards get no answer; what was seen until then has been judged.
+        """
+        venue = self.venue
+        takers = sum(runner.call.op == "new_order" for runner in runners)
+        if venue.placed + takers > venue.settings.safety.max_orders:
+            raise Undecidable(f"the limit of {venue.settings.safety.max_orders} orders is reached")
+        venue.placed += takers
+        self._warm(order, len(runners))
+        name = f"{venue.case} {next(_ids)}"
+        driver, venue.driver = venue.driver, DRIVER
+        try:
+            self._run(name, runners)
+            self._look(name, order, takers > 0)
+        finally:
+            venue.driver = driver
+            venue.recorder.note(
+                "race-end", venue.case, race=name, order=order.id, kind=kind, trial=trial, quiet=venue.band.quiet
+            )
+        return venue.judge.race_log[-1]
+
+    def _warm(self, order: Order, count: int) -> None:
+        """Open the connections (a server may have closed them since), and learn the pace."""
+        credential = self.venue.credential(order.account)
+        call = Call(
+            "query_order",
+            "GET",
+            f"/spot/orders/{order.id}",
+            signer=credential.signer,
+            auth=credential.auth,
+            case=self.venue.case,
+            driver=DRIVER,
+        )
+        done = [self.venue.client.send(call, http=http) for http in self._https[:count]]
+        took = [exchange.end - exchange.start for exchange in done if exchange.response is not None]
+        if took:
+            self.pace = statistics.median(took)
+
+    def _run(self, name: str, runners: Sequence[Runner]) -> list[Exchange]:
+        barrier = threading.Barrier(len(runners))
+
+        def act(index: int, runner: Runner) -> list[Exchange]:
+            call = again(runner.call, case=self.venue.case, driver=DRIVER, race=name)
+            barrier.wait(_BARRIER_S)
+            if runner.delay:
+                time.sleep(runner.delay)
+            return [self.venue.client.send(call, http=self._https[index]) for _ in range(runner.times)]
+
+        tasks = [self._pool.submit(act, index, runner) for index, runner in enumerate(runners)]
+        try:
+            return [exchange for task in tasks for exchange in task.result()]
+        except threading.BrokenBarrierError:
+            raise Trouble("the clients of a race could not start together") from None
+
+    def _look(self, name: str, order: Order, traded: bool) -> None:
+        venue = self.venue
+        credential = venue.credential(order.account)
+        how = {"signer": credential.signer, "auth": credential.auth, "race": name}
+        venue.settled(Call("query_order", "GET", f"/spot/orders/{order.id}", **how), repeatable=True)  # type: ignore[arg-type]
+        if traded:
+            query = f"symbol={venue.rules.symbol}&limit=500"
+            venue.settled(Call("my_trades", "GET", "/spot/trades/me", query, **how), repeatable=True)  # type: ignore[arg-type]
