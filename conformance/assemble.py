@@ -13,7 +13,7 @@ from typing import Any
 from conformance import __version__
 from conformance.contract import Contract
 from conformance.errors import ConfigError
-from conformance.evidence import script_of, steps_of
+from conformance.evidence import Evidence, script_of, steps_of
 from conformance.oracle.findings import Finding as OracleFinding
 from conformance.oracle.judge import Judge
 from conformance.oracle.tally import Group, Tally
@@ -80,23 +80,10 @@ def judge_record(path: Path, contract: Contract, *, waived: Mapping[str, str] | 
     judge.feed_all(rows())
     if judge.header is None:
         raise ConfigError(f"{path} is empty")
-    evidence = _evidence(path, judge)
+    findings = [group.first for tally in judge.tallies.values() for group in tally.groups.values()]
+    evidence = Evidence(lambda: read_rows(path), findings)
     decisions = decide(judge, contract, waived)
     return _assemble(judge, contract, decisions, statistics, evidence, judge.header)
-
-
-def _evidence(path: Path, judge: Judge) -> dict[str, list[Exchange]]:
-    """The exchanges of the cases in which something was found, read in a second pass."""
-    wanted = {n for tally in judge.tallies.values() for g in tally.groups.values() for n in g.first.exchanges}
-    cases = {g.first.case for tally in judge.tallies.values() for g in tally.groups.values()}
-    found: defaultdict[str, list[Exchange]] = defaultdict(list)
-    if wanted:
-        for row in read_rows(path):
-            if isinstance(row, Exchange) and (row.case in cases or row.n in wanted):
-                found[row.case].append(row)
-                if row.n in wanted and row.case not in cases:
-                    found[""].append(row)
-    return found
 
 
 def _assemble(
@@ -104,7 +91,7 @@ def _assemble(
     contract: Contract,
     decisions: list[Decision],
     statistics: _Statistics,
-    evidence: dict[str, list[Exchange]],
+    evidence: Evidence,
     header: Header,
 ) -> Result:
     verdict, reason = run_verdict(decisions, complete=judge.footer is not None)
@@ -183,11 +170,11 @@ def _finding(
     group: Group,
     tally: Tally,
     contract: Contract,
-    evidence: dict[str, list[Exchange]],
+    evidence: Evidence,
     header: Header,
 ) -> Finding:
     first: OracleFinding = group.first
-    exchanges = evidence.get(first.case) or evidence.get("", [])
+    exchanges = evidence.of(first)
     why = [first.why] if first.why else []
     why += [
         f"The pages disagree: {row.question.lower()}: Cancel Order page: {row.cancel_order}; {row.elsewhere}"

@@ -3,28 +3,96 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from conformance.oracle.findings import Finding
-from conformance.record import Exchange, Header
+from conformance.record import Exchange, Header, Row
 from conformance.report.result import Step
 
 _SHOWN = 4000  # characters of a body that a report shows
+_MOST = 60  # exchanges that a report shows of one finding
 _PROVISION = ("new_order", "markets", "health")
 _LOOK = ("query_order", "open_orders", "my_trades")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EARLIER = "aged::provide"  # where orders are placed for cases that come later
+
+
+class Evidence:
+    """The exchanges behind a run's findings. `rows` gives the record's rows anew each time that it is called."""
+
+    def __init__(self, rows: Callable[[], Iterable[Row]], findings: Iterable[Finding]) -> None:
+        wanted, cases = set[int](), set[str]()
+        for finding in findings:
+            wanted.update(finding.exchanges)
+            cases.add(finding.case)
+        self._cases: dict[int, str] = {}
+        self._exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
+        if not wanted:
+            return
+        self._cases = {row.n: row.case for row in rows() if isinstance(row, Exchange) and row.n in wanted}
+        cases.update(self._cases.values(), [_EARLIER])
+        for row in rows():
+            if isinstance(row, Exchange) and row.case in cases:
+                self._exchanges[row.case].append(row)
+
+    def of(self, finding: Finding) -> list[Exchange]:
+        """All exchanges of the cases that a finding touches, in the order in which they were sent."""
+        cases = {finding.case, _EARLIER, *(self._cases.get(n, "") for n in finding.exchanges)}
+        return sorted((x for case in cases for x in self._exchanges.get(case, [])), key=lambda x: x.n)
 
 
 def relevant(exchanges: Sequence[Exchange], finding: Finding) -> list[Exchange]:
-    """The exchanges of a case up to the finding that have to do with it; at most sixty."""
+    """The exchanges up to the finding that have to do with it; at most sixty.
+
+    All of its case since that last started over, and of other cases (and of a long one) those about its orders.
+    """
     last = max(finding.exchanges, default=0)
     upto = [x for x in exchanges if x.n <= last]
-    begin = 0
-    if finding.order is not None:
-        # a case that started over begins anew with the order that the finding is about
-        places = [i for i, x in enumerate(upto) if x.response and finding.order in x.response.body.lower()]
-        begin = max(0, (places[0] if places else 0) - 6)
-    return upto[begin:][-60:]
+    asked = {x.n for x in upto} & set(finding.exchanges)
+    begin = max((x.n for x in upto if x.driver == "cleanup" and x.case == finding.case), default=0)
+    own = {x.n for x in upto if x.case == finding.case and x.n > begin}
+    start = [text for x in upto if x.n in asked for text in (x.request.target, x.request.body or "")]
+    if len(own) <= _MOST:
+        start += [x.request.target for x in upto if x.n in own]
+    else:
+        own = set()
+    orders = _related(upto, {*order_ids(" ".join(start)), *([finding.order] if finding.order else [])})
+    chosen = [x for x in upto if x.n in asked or x.n in own or _about(x, orders)]
+    if not orders and not own:
+        chosen = upto  # about no order in particular: what came last is what led to it
+    places = [x for x in chosen if _placed(x) in orders]
+    first_of_last = chosen[-_MOST].n if len(chosen) > _MOST else 0
+    kept = {x.n for x in places[-_MOST // 2 :]} if first_of_last else set()
+    return [x for x in chosen if x.n >= first_of_last or x.n in kept or x.n in asked]
+
+
+def _related(exchanges: Sequence[Exchange], orders: set[str]) -> set[str]:
+    """`orders`, and those that they traded with."""
+    grown = True
+    while grown:
+        grown = False
+        for x in exchanges:
+            taken = {take.order.lower() for take in x.takes or []}
+            placed = _placed(x)
+            group = taken | ({placed} if placed and taken else set())
+            if group & orders and not group <= orders:
+                orders, grown = orders | group, True
+    return orders
+
+
+def _about(x: Exchange, orders: set[str]) -> bool:
+    if x.driver == "cleanup":
+        return False
+    placed = _placed(x)
+    return (placed is not None and placed in orders) or any(name in orders for name in order_ids(x.request.target))
+
+
+def _placed(x: Exchange) -> str | None:
+    """The id of the order that an exchange placed."""
+    if x.op != "new_order" or x.response is None or x.response.status != 200:
+        return None
+    return next(iter(order_ids(x.response.body)), None)
 
 
 def steps_of(exchanges: Sequence[Exchange], finding: Finding) -> list[Step]:
@@ -52,7 +120,10 @@ def steps_of(exchanges: Sequence[Exchange], finding: Finding) -> list[Step]:
 def _request_text(x: Exchange) -> str:
     lines = [f"{x.request.method} {x.request.target}", *(f"{k}: {v}" for k, v in x.request.headers)]
     if x.auth is not None and x.auth.flaw is not None:
-        lines.append(f"# the credential is spoiled: {x.auth.flaw}")
+        how = f"{x.auth.how} ({x.auth.flaw})" if x.auth.how else x.auth.flaw
+        lines.append(f"# the credential is spoiled: {how}")
+    if x.signed is not None:
+        lines.append(f"# signed: {x.signed}")
     return "\n".join([*lines, "", x.request.body or ""]).strip()[:_SHOWN]
 
 
