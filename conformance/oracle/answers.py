@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from conformance.oracle.extras import also_right
 from conformance.oracle.ids import IdKind, PathId
 from conformance.oracle.ledger import Ledger, Order, State
 from conformance.record import Exchange
@@ -25,17 +26,27 @@ Answer = tuple[int, str | None]
 class Expectation:
     """The acceptable answers of an exchange, why, and the requirement that another answer breaks.
 
-    `any_refusal` accepts every 4xx. `situation` names the state of the order in a word or two.
+    `any_refusal` accepts every 4xx; `also` are statuses that are right because of something in the request that
+    every page leaves open. `situation` names the state of the order in a word or two.
     """
 
     requirement: str
     answers: tuple[Answer, ...]
     situation: str
     any_refusal: bool = False
+    also: frozenset[int] = frozenset()
 
     def accepts(self, status: int) -> bool:
         """Whether this status is one of the acceptable ones."""
-        return any(status == wanted for wanted, _ in self.answers) or (self.any_refusal and status in REFUSED)
+        if status in self.also or any(status == wanted for wanted, _ in self.answers):
+            return True
+        return self.any_refusal and status in REFUSED
+
+    def left_open(self, status: int, body: Any) -> bool:
+        """Whether this answer is right only for what the pages leave open, so that it proves nothing."""
+        error = body.get("error") if isinstance(body, dict) else None
+        documented = any(status == wanted and text in (None, error) for wanted, text in self.answers)
+        return status in self.also and not documented
 
     def error_for(self, status: int) -> str | None:
         """The error string that belongs to this status here, if one does."""
@@ -112,6 +123,12 @@ def expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
     A credential with a flaw gets 401; if the id would be refused as well, that refusal is right too, because
     no page says which is judged first. A 503 is acceptable always and is not listed here.
     """
+    ordinary = _expect(exchange, path_id, ledger)
+    also = also_right(exchange)
+    return replace(ordinary, also=also) if also else ordinary
+
+
+def _expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
     auth = exchange.auth
     order = ledger.get(path_id.uuid)
     normal = _by_id(path_id, order, auth.account if auth else None)

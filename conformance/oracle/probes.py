@@ -75,8 +75,7 @@ def take_cancel_all(judge: Judge, exchange: Exchange) -> None:
     response = exchange.response
     body = try_parse(response) if response is not None else None
     listed = body.get("canceled") if isinstance(body, dict) else None
-    answered = isinstance(listed, list)
-    for item in listed or []:
+    for item in listed if isinstance(listed, list) else []:
         order = judge.ledger.get(item.get("id")) if isinstance(item, dict) else None
         if order is not None and order.state in (State.LIVE, State.UNSURE):
             order.state = State.CANCELED
@@ -84,6 +83,7 @@ def take_cancel_all(judge: Judge, exchange: Exchange) -> None:
             order.canceled = (exchange.start, exchange.end)
             order.confirmed = exchange.n
             order.acts.clear()
-    if exchange.auth is not None and not answered:
+    if exchange.auth is not None:
+        # what it did to the orders that it does not list, nobody knows before they are looked at
         for order in judge.ledger.live(exchange.auth.account):
             order.state = State.UNSURE

@@ -1,0 +1,49 @@
+"""What a request carries beyond the page: further query parameters, headers, cookies, a body.
+
+No page says what is answered to these (General Info: a DELETE has no body; RFC 9110, section 9.3.5: a body of a
+DELETE has no meaning, and some servers refuse it). So a server may ignore them or refuse the request as a bad one.
+It may not answer as if the order were another, fall over, or act on them.
+"""
+
+from __future__ import annotations
+
+from conformance.record import Exchange
+
+_QUERY = frozenset({400, 414, 422})
+_HEADERS = frozenset({400, 431})
+_BODY = frozenset({400, 411, 413, 415, 417, 422})
+_DOCUMENTED_QUERY = ("timestamp", "signature")
+_EXPECTED_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+        "x-mbx-apikey",
+    }
+)
+
+
+def also_right(exchange: Exchange) -> frozenset[int]:
+    """The statuses that are right besides the ordinary ones because of what the request carries.
+
+    A request that aims at a requirement knows what it carries and why, and one with a spoiled credential is about
+    that: both are held to the ordinary answers.
+    """
+    if exchange.aim is not None or (exchange.auth is not None and exchange.auth.flaw is not None):
+        return frozenset()
+    request, found = exchange.request, frozenset[int]()
+    names = [pair.split("=", 1)[0] for pair in request.target.partition("?")[2].split("&") if pair]
+    signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
+    if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):
+        found |= _QUERY
+    if any(name.lower() not in _EXPECTED_HEADERS for name, _ in request.headers):
+        found |= _HEADERS
+    if request.body is not None:
+        found |= _BODY
+    return found
