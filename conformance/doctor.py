@@ -45,11 +45,11 @@ def examine(options: Mapping[str, Any], console: Console) -> int:
 def _steps(session: Session, console: Console) -> int:
     venue, states, settings = session.venue, session.states, session.settings
     steps: list[tuple[str, Callable[[], str]]] = [("reachable, market listed", lambda: _market(session))]
-    for name in settings.accounts:
-        for scheme in venue.account(name).schemes:
-            steps.append(
-                (f"{name}: {scheme} accepted", lambda n=name, s=scheme: check_credential(venue, n, s) or "")
-            )
+    steps += [
+        (f"{name}: {scheme} accepted", partial(_accepted, session, name, scheme))
+        for name in settings.accounts
+        for scheme in venue.account(name).schemes
+    ]
     steps.append(("clock", lambda: _clock(session)))
     steps.append(("can place and cancel, room in the book", lambda: _band(session)))
     steps += [

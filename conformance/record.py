@@ -18,15 +18,6 @@ from conformance.errors import ConfigError
 SCHEMA = "spot-conformance/record/1"
 
 
-class MarketInfo(msgspec.Struct, frozen=True):
-    """A market's rules as the target tells them; amounts are decimal strings."""
-
-    symbol: str
-    tick: str
-    lot: str
-    min_notional: str
-
-
 class Header(msgspec.Struct, tag="header", tag_field="kind"):
     """The first row. `started_at` is Unix seconds; `accounts` maps an account to the schemes it can use."""
 
@@ -39,7 +30,6 @@ class Header(msgspec.Struct, tag="header", tag_field="kind"):
     seed: int
     profile: str
     accounts: dict[str, list[str]]
-    market: MarketInfo | None = None
     command: str = ""
 
 
@@ -123,7 +113,7 @@ class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=T
 class Note(msgspec.Struct, tag="note", tag_field="kind", omit_defaults=True):
     """Something that the suite knows and no exchange shows.
 
-    `what` is one of `case-begin`, `case-end`, `race-end`, `persistent`, `undecided`, `clock`, `cleanup`, `lost`.
+    `what` is one of `market`, `case-begin`, `case-end`, `race-end`, `persistent`, `clock`, `cleanup`, `no-contact`.
     """
 
     what: str

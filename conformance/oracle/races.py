@@ -17,7 +17,7 @@ import msgspec
 
 from conformance.oracle import histories, probes, reads
 from conformance.oracle.amounts import decimal_of, plain
-from conformance.oracle.answers import describe
+from conformance.oracle.answers import DOCUMENTED, describe
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.histories import (
     Action,
@@ -90,6 +90,7 @@ def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
         return
     history = read_history(order, exchanges)
     disturbed = _disturbed(history, quiet=note.data.get("quiet") is True)
+    _undocumented(judge, history)
     requirement = None
     if disturbed is not None:
         verdict = Verdict.UNKNOWN
@@ -394,17 +395,32 @@ def _replay(judge: Judge, history: History, found: Linearization[OrderState]) ->
 
 
 def _rest(judge: Judge, history: History) -> None:
-    """What had no place in the history: answers that are wrong whatever became of the order, and lists of fills."""
+    """What had no place in the history: documented refusals that are wrong here, and lists of fills."""
     state = history.order.state
     for exchange in history.by_n.values():
         status = _status(exchange)
-        if exchange.op == "cancel_order" and not _is_lost(exchange) and status not in (200, 404, 503):
+        if exchange.op == "cancel_order" and not _is_lost(exchange) and status in (400, 401, 403):
             judge.judge_exchange(exchange)
-        if exchange.op == "cancel_all" and exchange.n not in {o.n for o in history.operations}:
-            judge.answers[exchange.n] = (exchange.op, status)
-    history.order.state = state
+            history.order.state = state
     for exchange in history.trades:
         reads.judge_trades(judge, exchange)
+
+
+def _undocumented(judge: Judge, history: History) -> None:
+    """Answers that are wrong whatever became of the order."""
+    for exchange in history.by_n.values():
+        status = _status(exchange)
+        judge.answers[exchange.n] = (exchange.op, status)
+        if exchange.op == "cancel_order" and not _is_lost(exchange) and status not in DOCUMENTED:
+            judge.broken(
+                "cancel.answers.status",
+                exchange,
+                f"{status} is no documented answer to a cancel, also in a race",
+                ", ".join(map(str, sorted(DOCUMENTED))),
+                _answer_text(exchange),
+                order=history.order.id,
+                key=str(status),
+            )
 
 
 def _book(judge: Judge, order: Order, exchange: Exchange, operation: Operation) -> None:
@@ -425,7 +441,6 @@ def _take_its_word(judge: Judge, history: History) -> None:
     order.state = State.UNSURE
     order.acts.clear()
     for exchange in history.by_n.values():
-        judge.answers[exchange.n] = (exchange.op, _status(exchange))
         if exchange.op == "new_order" and _status(exchange) == 200:
             judge.ledger.place(exchange, _json(exchange.request.body), _body(exchange))
         elif exchange.op == "cancel_all":

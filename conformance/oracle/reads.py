@@ -132,8 +132,8 @@ def _blame(
 
 def _differences(final: dict[str, Any], body: dict[str, Any]) -> list[Difference]:
     found = []
-    for name in fields.FIELDS:
-        before, now = final.get(name), body.get(name)
+    for name, before in final.items():
+        now = body.get(name)
         same = before == now
         if not same and name in _NUMBERS:
             a, b = decimal_of(before), decimal_of(now)

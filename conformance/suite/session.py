@@ -22,6 +22,8 @@ from conformance.suite.aged import Aged
 from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
+from conformance.target.journal import Journal, read_journal
+from conformance.target.reconcile import reconcile
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings, load_settings
@@ -69,7 +71,8 @@ class Session:
             message = f"cannot write to {self.report_dir}: {error.strerror}"
             raise ConfigError(message, "choose another --report-dir") from None
         redactor = Redactor(settings.accounts.values())
-        self.client = Client(settings, self.recorder, Clock(), redactor)
+        self.journal = Journal(self.report_dir, settings.base_url)
+        self.client = Client(settings, self.recorder, Clock(), redactor, self.journal)
         self.venue = Venue(settings, self.client, self.judge, seed=options.conformance_seed)
         self.states = States(self.venue)
         self.aged = Aged(self.venue, self.states)
@@ -120,7 +123,8 @@ class Session:
         if self._finished:
             return
         left = self.venue.sweep(lambda order: True)
-        self.recorder.note("cleanup", left=left, placed=self.venue.placed)
+        outcome = reconcile(self.venue, read_journal(self.report_dir))
+        self.recorder.note("cleanup", left=max(left, outcome.left), placed=self.venue.placed, **outcome.note())
         self.close()
 
     def close(self) -> None:
@@ -130,6 +134,7 @@ class Session:
             low, high = self.client.clock.interval
             self.recorder.note("clock", low=low, high=high, offset=self.client.clock.offset)
             self.recorder.close()
+            self.journal.close()
             self.client.close()
             self._cleanup.close()
 

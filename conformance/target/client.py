@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 import httpx
 
 from conformance.errors import ConfigError
+from conformance.oracle.bodies import try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
 from conformance.target.clock import Clock
+from conformance.target.journal import Journal
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
@@ -67,8 +69,11 @@ class Client:
     Nothing is sent twice, no redirect is followed, and credentials go to the target's origin only.
     """
 
-    def __init__(self, settings: Settings, recorder: Recorder, clock: Clock, redactor: Redactor) -> None:
+    def __init__(
+        self, settings: Settings, recorder: Recorder, clock: Clock, redactor: Redactor, journal: Journal
+    ) -> None:
         self.settings, self.recorder, self.clock, self.redactor = settings, recorder, clock, redactor
+        self.journal = journal
         self._base = settings.base_path
         self._origin = httpx.URL(settings.origin)
         self._limiter = _Limiter(settings.safety.max_requests_per_second)
@@ -111,6 +116,8 @@ class Client:
         )
         self._limiter.wait()
         number = self.recorder.number()
+        if call.op == "new_order" and call.auth is not None:
+            self.journal.placing(number, call.auth.account, call.body or "{}", time.time())
         sent_at, start = time.time(), time.monotonic()
         response, error = self._transfer(http, request, call.signer)
         end = time.monotonic()
@@ -135,7 +142,21 @@ class Client:
             signed=self._masked_signed(request),
         )
         self.recorder.exchange(exchange)
+        self._keep_journal(exchange)
         return exchange
+
+    def _keep_journal(self, exchange: Exchange) -> None:
+        response = exchange.response
+        if response is None or response.status >= 500:
+            return
+        if exchange.op == "new_order":
+            body = try_parse(response)
+            order_id = body.get("id") if isinstance(body, dict) and response.status < 300 else None
+            self.journal.placed(exchange.n, order_id if isinstance(order_id, str) else None)
+        elif exchange.op == "query_order" and response.status == 200:
+            body = try_parse(response)
+            if isinstance(body, dict) and body.get("status") in ("canceled", "filled", "rejected", "expired"):
+                self.journal.ended(str(body.get("id")))
 
     def _transfer(
         self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None

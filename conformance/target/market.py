@@ -9,7 +9,6 @@ from typing import Any
 
 from conformance.errors import TargetError
 from conformance.oracle.amounts import decimal_of
-from conformance.record import MarketInfo
 
 _EXAMPLE_PRICE = Decimal("0.5")  # where the page's own example trades; used while nothing better is known
 _WIDE = Decimal("1.25")  # how far the band reaches at most on either side of the middle
@@ -38,10 +37,6 @@ class Rules:
         if not tick or not lot:
             raise TargetError(f"the market {row['id']} has a tick or lot of zero")
         return cls(row["id"], tick, lot, notional)
-
-    def info(self) -> MarketInfo:
-        """The rules as the record has them."""
-        return MarketInfo(self.symbol, str(self.tick), str(self.lot), str(self.min_notional))
 
     def price(self, value: Decimal, *, up: bool = False) -> Decimal:
         """`value` on the tick, rounded down or up, and never below one tick."""

@@ -118,9 +118,10 @@ class Venue:
                 wait = min(float(asked), _MAX_WAIT) + 0.05
         time.sleep(wait)
 
-    def _get(
+    def get(
         self, op: str, path: str, name: str, query: str = "", scheme: str | None = None, **more: Any
     ) -> Exchange:
+        """Send a read as an account, until there is an answer of the exchange itself."""
         credential = self.credential(name, scheme)
         call = Call(op, "GET", path, query, signer=credential.signer, auth=credential.auth, **more)
         return self.settled(call, repeatable=True)
@@ -275,18 +276,18 @@ class Venue:
 
     def look(self, order: Order, scheme: str | None = None) -> Exchange:
         """Query an order as its owner; the oracle compares it with the ledger."""
-        return self._get("query_order", f"/spot/orders/{order.id}", order.account, scheme=scheme)
+        return self.get("query_order", f"/spot/orders/{order.id}", order.account, scheme=scheme)
 
     def open_orders(self, name: str = "owner") -> list[dict[str, Any]] | None:
         """The open orders of an account on our market, None if the target does not tell."""
-        exchange = self._get("open_orders", "/spot/orders", name, f"symbol={self.rules.symbol}")
+        exchange = self.get("open_orders", "/spot/orders", name, f"symbol={self.rules.symbol}")
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
     def trades(self, name: str = "owner", aim: str | None = None) -> list[dict[str, Any]] | None:
         """The newest own fills of an account, None if the target does not tell."""
         query = f"symbol={self.rules.symbol}&limit=500"
-        exchange = self._get("my_trades", "/spot/trades/me", name, query, aim=aim)
+        exchange = self.get("my_trades", "/spot/trades/me", name, query, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
