@@ -7,18 +7,15 @@ contradict first.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from conformance.oracle import histories, probes, reads
-from conformance.oracle.amounts import decimal_of, plain
+from conformance.oracle.amounts import plain
 from conformance.oracle.answers import DOCUMENTED, describe
-from conformance.oracle.bodies import is_infrastructure, try_parse
+from conformance.oracle.bodies import try_parse
 from conformance.oracle.histories import (
     Action,
     Kind,
@@ -30,6 +27,7 @@ from conformance.oracle.histories import (
     Verdict,
 )
 from conformance.oracle.ledger import Order, State
+from conformance.oracle.race_reading import History, body_of, disturbance, is_lost, json_of, read_history, status_of
 from conformance.record import Exchange, Note, Take
 
 if TYPE_CHECKING:
@@ -48,36 +46,6 @@ PAIRS = (
     (Kind.CANCEL, Kind.CANCEL_ALL, CANCEL_ALL),
     (Kind.CANCEL, Kind.READ, MONOTONIC_READS),
 )
-_STATES = {
-    "open": State.LIVE,
-    "partially_filled": State.LIVE,
-    "canceled": State.CANCELED,
-    "filled": State.FILLED,
-}
-
-
-@dataclass(slots=True)
-class History:
-    """A race taken apart: `operations` acted on the order or showed it, `idle` did neither, whatever they wanted.
-
-    `settled` are the looks after everything else had been answered, `trades` the lists of fills read then.
-    """
-
-    order: Order
-    by_n: dict[int, Exchange]
-    operations: list[Operation] = field(default_factory=list)
-    idle: list[Exchange] = field(default_factory=list)
-    settled: list[Exchange] = field(default_factory=list)
-    trades: list[Exchange] = field(default_factory=list)
-
-    def of(self, kind: Kind, outcome: Outcome | None = None) -> list[Operation]:
-        """The operations of one kind, and of one outcome if it is given."""
-        return [o for o in self.operations if o.kind is kind and outcome in (None, o.outcome)]
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether every operation was answered, so that nothing can still happen."""
-        return not any(operation.is_optional for operation in self.operations)
 
 
 def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
@@ -89,7 +57,7 @@ def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
             judge.judge_exchange(exchange)
         return
     history = read_history(order, exchanges)
-    disturbed = _disturbed(history, quiet=note.data.get("quiet") is True)
+    disturbed = disturbance(history, quiet=note.data.get("quiet") is True)
     _undocumented(judge, history)
     requirement = None
     if disturbed is not None:
@@ -134,154 +102,6 @@ def _decide(judge: Judge, note: Note, history: History) -> tuple[Verdict, str | 
 
 def _initial(order: Order) -> OrderState:
     return OrderState(State.LIVE, order.filled, order.quantity or Decimal(0))
-
-
-# ---------------------------------------------------------------------- reading
-
-
-def read_history(order: Order, exchanges: Sequence[Exchange]) -> History:
-    """Take the exchanges of a race on `order` apart."""
-    history = History(order, {exchange.n: exchange for exchange in exchanges})
-    looks = []
-    for exchange in exchanges:
-        if exchange.op == "query_order":
-            looks.append(exchange)
-        elif exchange.op == "my_trades":
-            history.trades.append(exchange)
-        elif (operation := _operation(order, exchange)) is not None:
-            history.operations.append(operation)
-        else:
-            history.idle.append(exchange)
-    if not history.of(Kind.FILL):
-        # without fills the amount is a field like any other, and judged as one
-        history.operations = [replace(operation, filled=None) for operation in history.operations]
-    over = max(
-        (exchange.end for exchange in exchanges if exchange.op not in ("query_order", "my_trades")), default=0
-    )
-    for exchange in looks:
-        _add_look(history, exchange, settled=exchange.start > over)
-    return history
-
-
-def _add_look(history: History, exchange: Exchange, *, settled: bool) -> None:
-    body = try_parse(exchange.response) if exchange.response and exchange.response.status == 200 else None
-    status = _STATES.get(str(body.get("status"))) if isinstance(body, dict) else None
-    if status is None or not isinstance(body, dict):
-        return
-    filled = decimal_of(body.get("filled_qty")) if settled and history.of(Kind.FILL) else None
-    history.operations.append(
-        Operation(exchange.n, Kind.READ, exchange.start, exchange.end, Outcome.DONE, filled, status=status)
-    )
-    if settled:
-        history.settled.append(exchange)
-
-
-def _operation(order: Order, exchange: Exchange) -> Operation | None:
-    """What an exchange did to the order, as far as its answer tells; None if it surely did nothing.
-
-    Nothing is what a 429 and a 503 of the exchange itself promise, and every refusal but a 404. A lost answer, a
-    gateway's and a server error promise nothing: the operation may have happened, also later.
-    """
-    kind = {"cancel_order": Kind.CANCEL, "cancel_all": Kind.CANCEL_ALL, "new_order": Kind.FILL}.get(exchange.op)
-    if kind is None:
-        return None
-    response = exchange.response
-    wanted = decimal_of(_json(exchange.request.body).get("quantity")) if kind is Kind.FILL else None
-    wanted = wanted or Decimal(0)
-    unknown = Operation(exchange.n, kind, exchange.start, histories.NEVER, Outcome.UNKNOWN, wanted=wanted)
-    if response is None:
-        return unknown
-    status = response.status
-    if status == 429 or (status == 503 and not is_infrastructure(response)):
-        return None
-    if is_infrastructure(response) or status >= 500:
-        return unknown
-    body = try_parse(response)
-    outcome, filled = _answer(order, kind, status, body)
-    if outcome is None:
-        return None
-    if outcome is Outcome.UNKNOWN:
-        return unknown
-    return Operation(exchange.n, kind, exchange.start, exchange.end, outcome, filled, wanted)
-
-
-def _answer(order: Order, kind: Kind, status: int, body: Any) -> tuple[Outcome | None, Decimal | None]:
-    """(outcome, filled quantity shown) of an answered operation."""
-    shown = decimal_of(body.get("filled_qty")) if isinstance(body, dict) else None
-    if kind is Kind.CANCEL:
-        return {200: Outcome.DONE, 404: Outcome.ENDED}.get(status), shown if status == 200 else None
-    if status != 200:
-        return None, None
-    if kind is Kind.FILL:
-        return (Outcome.DONE, shown) if shown is not None else (Outcome.UNKNOWN, None)
-    listed = body.get("canceled") if isinstance(body, dict) else None
-    if not isinstance(listed, list):
-        return Outcome.UNKNOWN, None
-    for item in listed:
-        if isinstance(item, dict) and str(item.get("id")).lower() == order.id:
-            return Outcome.DONE, decimal_of(item.get("filled_qty"))
-    return Outcome.ENDED, None
-
-
-def _json(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-# ---------------------------------------------------------------------- strangers
-
-
-def _disturbed(history: History, *, quiet: bool) -> str | None:
-    """Why the race says nothing: somebody else traded with the order, or our takers with somebody else.
-
-    `quiet` says that no other orders were seen in the book; there a fill that only one side knows of is no
-    stranger's doing.
-    """
-    order = history.order
-    if order.state is not State.LIVE or not order.exact or order.quantity is None:
-        return "the order was not surely live when the race began"
-    fills = history.of(Kind.FILL)
-    most = sum((o.wanted if o.is_optional else o.filled or Decimal(0) for o in fills), Decimal(0))
-    least = sum((o.filled or Decimal(0) for o in fills if not o.is_optional), Decimal(0))
-    shown = [
-        filled
-        for exchange in history.settled
-        if exchange.response and (filled := decimal_of(_body(exchange).get("filled_qty"))) is not None
-    ]
-    listed = _listed(history)
-    if max([*shown, *listed, Decimal(0)]) > order.filled + most:
-        return "somebody else traded with the order"
-    if not quiet and shown and max([*shown, *listed]) < order.filled + least:
-        return "somebody else's order was in the book"
-    for fill in fills:
-        price = decimal_of(_body(history.by_n[fill.n]).get("avg_fill_price"))
-        if fill.filled and price is not None and order.price is not None and price != order.price and not quiet:
-            return "somebody else's order was in the book"
-    return None
-
-
-def _listed(history: History) -> list[Decimal]:
-    """What the owner's lists of fills add up to for the order."""
-    totals = []
-    for exchange in history.trades:
-        if exchange.auth is None or exchange.auth.account != history.order.account or exchange.response is None:
-            continue
-        items = reads.items_of(try_parse(exchange.response)) if exchange.response.status == 200 else None
-        amounts = [
-            decimal_of(item.get("quantity")) or Decimal(0)
-            for item in items or []
-            if str(item.get("order_id")).lower() == history.order.id
-        ]
-        totals.append(sum(amounts, Decimal(0)))
-    return totals
-
-
-def _body(exchange: Exchange) -> dict[str, Any]:
-    body = try_parse(exchange.response) if exchange.response is not None else None
-    return body if isinstance(body, dict) else {}
 
 
 # ---------------------------------------------------------------------- violated
@@ -349,12 +169,12 @@ def _fills_reason(history: History, initial: OrderState) -> tuple[str, str]:
 def _tell(operation: Operation, exchange: Exchange) -> str:
     answer = _answer_text(exchange)
     if operation.kind is Kind.READ:
-        body = _body(exchange)
+        body = body_of(exchange)
         return f"look: {body.get('status')}, {body.get('filled_qty')} filled"
     if operation.kind is Kind.FILL and operation.filled is not None:
         return f"take {plain(operation.wanted)}: {plain(operation.filled)} filled"
     if operation.kind is Kind.CANCEL and operation.outcome is Outcome.DONE:
-        return f"cancel: 200, {_body(exchange).get('filled_qty')} filled"
+        return f"cancel: 200, {body_of(exchange).get('filled_qty')} filled"
     if operation.kind is Kind.CANCEL_ALL and operation.outcome is not Outcome.UNKNOWN:
         return "cancel-all: " + ("has it" if operation.outcome is Outcome.DONE else "has it not")
     return f"{operation.kind}: {answer}"
@@ -373,7 +193,7 @@ def _replay(judge: Judge, history: History, found: Linearization[OrderState]) ->
     """Judge each exchange at its place in the order that explains them all."""
     order, settled = history.order, {x.n for x in history.settled}
     for exchange in history.idle:
-        if exchange.op == "cancel_order" and not _is_lost(exchange) and _status(exchange) == 503:
+        if exchange.op == "cancel_order" and not is_lost(exchange) and status_of(exchange) == 503:
             judge.judge_exchange(exchange)
     placed = [history.operations[i] for i in found.order]
     for operation in placed:
@@ -398,8 +218,8 @@ def _rest(judge: Judge, history: History) -> None:
     """What had no place in the history: documented refusals that are wrong here, and lists of fills."""
     state = history.order.state
     for exchange in history.by_n.values():
-        status = _status(exchange)
-        if exchange.op == "cancel_order" and not _is_lost(exchange) and status in (400, 401, 403):
+        status = status_of(exchange)
+        if exchange.op == "cancel_order" and not is_lost(exchange) and status in (400, 401, 403):
             judge.judge_exchange(exchange)
             history.order.state = state
     for exchange in history.trades:
@@ -409,9 +229,9 @@ def _rest(judge: Judge, history: History) -> None:
 def _undocumented(judge: Judge, history: History) -> None:
     """Answers that are wrong whatever became of the order."""
     for exchange in history.by_n.values():
-        status = _status(exchange)
+        status = status_of(exchange)
         judge.answers[exchange.n] = (exchange.op, status)
-        if exchange.op == "cancel_order" and not _is_lost(exchange) and status not in DOCUMENTED:
+        if exchange.op == "cancel_order" and not is_lost(exchange) and status not in DOCUMENTED:
             judge.broken(
                 "cancel.answers.status",
                 exchange,
@@ -432,7 +252,7 @@ def _book(judge: Judge, order: Order, exchange: Exchange, operation: Operation) 
         return
     takes = [Take(order.id, str(price), str(operation.filled))] if operation.filled else []
     with_takes = msgspec.structs.replace(exchange, takes=takes)
-    judge.ledger.place(with_takes, _json(exchange.request.body), _body(exchange))
+    judge.ledger.place(with_takes, json_of(exchange.request.body), body_of(exchange))
 
 
 def _take_its_word(judge: Judge, history: History) -> None:
@@ -441,8 +261,8 @@ def _take_its_word(judge: Judge, history: History) -> None:
     order.state = State.UNSURE
     order.acts.clear()
     for exchange in history.by_n.values():
-        if exchange.op == "new_order" and _status(exchange) == 200:
-            judge.ledger.place(exchange, _json(exchange.request.body), _body(exchange))
+        if exchange.op == "new_order" and status_of(exchange) == 200:
+            judge.ledger.place(exchange, json_of(exchange.request.body), body_of(exchange))
         elif exchange.op == "cancel_all":
             probes.take_cancel_all(judge, exchange)
     order.state = State.UNSURE
@@ -450,14 +270,6 @@ def _take_its_word(judge: Judge, history: History) -> None:
         reads.judge_query(judge, exchange)
     if not history.is_certain and order.state is State.LIVE:
         order.state = State.UNSURE
-
-
-def _is_lost(exchange: Exchange) -> bool:
-    return exchange.response is None or is_infrastructure(exchange.response)
-
-
-def _status(exchange: Exchange) -> int | None:
-    return exchange.response.status if exchange.response is not None else None
 
 
 def _actions(history: History) -> tuple[Action, ...]:
