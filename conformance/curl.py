@@ -60,6 +60,7 @@ def bash_script(exchanges: Sequence[Exchange], finding: Finding, header: Header)
         f"show {_word('expected:  ' + _one_line(finding.expected))}",
         f"show {_word('seen then: ' + _one_line(finding.seen))}",
         'show "${SEEN_NOW%?}"',
+        'exit "$LACKING"',
     ]
     return (
         "\n".join([*head, PRELUDE.rstrip(), helpers_for(body).rstrip(), "", body, *tail]).replace("\n\n\n", "\n\n")
@@ -68,8 +69,8 @@ def bash_script(exchanges: Sequence[Exchange], finding: Finding, header: Header)
 
 
 def _counts(x: Exchange) -> bool:
-    """Whether an exchange changed or showed anything: repeats after trouble and clean-up are left out."""
-    if x.response is None or x.driver == "cleanup" or x.op in ("markets", "health"):
+    """Whether an exchange changed or showed anything: repeats after trouble are left out."""
+    if x.response is None or x.op in ("markets", "health"):
         return False
     return not is_infrastructure(x.response) and not is_transient(x.response)
 

@@ -50,7 +50,7 @@ def relevant(exchanges: Sequence[Exchange], finding: Finding) -> list[Exchange]:
     last = max(finding.exchanges, default=0)
     upto = [x for x in exchanges if x.n <= last]
     asked = {x.n for x in upto} & set(finding.exchanges)
-    begin = max((x.n for x in upto if x.driver == "cleanup" and x.case == finding.case), default=0)
+    begin = _last_start(x for x in upto if x.case == finding.case)
     own = {x.n for x in upto if x.case == finding.case and x.n > begin}
     start = [text for x in upto if x.n in asked for text in (x.request.target, x.request.body or "")]
     if len(own) <= _MOST:
@@ -65,6 +65,17 @@ def relevant(exchanges: Sequence[Exchange], finding: Finding) -> list[Exchange]:
     first_of_last = chosen[-_MOST].n if len(chosen) > _MOST else 0
     kept = {x.n for x in places[-_MOST // 2 :]} if first_of_last else set()
     return [x for x in chosen if x.n >= first_of_last or x.n in kept or x.n in asked]
+
+
+def _last_start(exchanges: Iterable[Exchange]) -> int:
+    """The number of the last exchange before a case last started over: it cleans up before it does."""
+    begin, cleaned = 0, 0
+    for x in exchanges:
+        if x.driver == "cleanup":
+            cleaned = x.n
+        elif cleaned:
+            begin, cleaned = cleaned, 0
+    return begin
 
 
 def _related(exchanges: Sequence[Exchange], orders: set[str]) -> set[str]:
