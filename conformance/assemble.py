@@ -27,6 +27,8 @@ from conformance.report.result import (
     Finding,
     Latency,
     Observation,
+    Race,
+    RaceOperation,
     RequirementResult,
     Result,
 )
@@ -147,6 +149,7 @@ def _assemble(
         observations=_observations(judge),
         drivers=[Driver(name, count) for name, count in sorted(statistics.drivers.items())],
         latency=statistics.latency(),
+        races=_races(judge),
         environment=_environment(header),
         target=_target(header, notes),
         cleanup=notes.get("cleanup", {}),
@@ -221,6 +224,26 @@ def _cases(notes: list[Note], statistics: _Statistics) -> list[CaseResult]:
 
 def _observations(judge: Judge) -> list[Observation]:
     return [Observation(name, text) for name, text in judge.observed.items()]
+
+
+_RACES_SHOWN = 2  # of each kind and verdict
+
+
+def _races(judge: Judge) -> list[Race]:
+    """A few races of each kind: the first that held, were violated or could not be told."""
+    shown: Counter[tuple[str, str]] = Counter()
+    held = Counter(record.kind for record in judge.race_log if record.shows)
+    total = Counter(record.kind for record in judge.race_log)
+    found = []
+    for record in sorted(judge.race_log, key=lambda record: not record.shows):
+        key = (record.kind, record.verdict)
+        shown[key] += 1
+        if shown[key] > _RACES_SHOWN:
+            continue
+        name = f"{record.kind} (overlapped in {held[record.kind]} of {total[record.kind]} races)"
+        operations = [RaceOperation(a.who, a.what, a.start_ms, a.end_ms, a.outcome) for a in record.actions]
+        found.append(Race(name, record.order, bool(record.shows), str(record.verdict), operations))
+    return found
 
 
 def _environment(header: Header) -> dict[str, str]:

@@ -185,13 +185,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class RaceRecord:
-    """What became of one race. `disturbed` says why it could not be judged; `requirement` is what it broke."""
+    """What became of one race.
+
+    `shows` are the requirements of which its overlapping operations are evidence, `requirement` the one that it
+    broke; `disturbed` says why it could not be judged.
+    """
 
     race: str
     kind: str
     case: str
     order: str
-    overlapped: bool
+    shows: tuple[str, ...]
     verdict: Verdict
     actions: tuple[Action, ...] = ()
     requirement: str | None = None

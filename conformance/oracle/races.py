@@ -71,7 +71,7 @@ def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
             str(note.data.get("kind")),
             note.case,
             order.id,
-            any(histories.overlap(history.operations, a, b) for a, b, _ in PAIRS),
+            _shown(history),
             verdict,
             _actions(history),
             requirement,
@@ -84,7 +84,7 @@ def _decide(judge: Judge, note: Note, history: History) -> tuple[Verdict, str | 
     initial = _initial(history.order)
     found = histories.check(history.operations, initial)
     if found.verdict is Verdict.UNKNOWN:
-        shown = [r for a, b, r in PAIRS if histories.overlap(history.operations, a, b)]
+        shown = list(_shown(history))
         reason = f"a history of {len(history.operations)} operations was too long to search"
         judge.notes.append(Note("undecided", note.case, {"requirements": shown, "reason": reason}))
         _take_its_word(judge, history)
@@ -98,6 +98,11 @@ def _decide(judge: Judge, note: Note, history: History) -> tuple[Verdict, str | 
             judge.held(requirement, history.by_n[history.of(one)[0].n])
     _replay(judge, history, found)
     return found.verdict, None
+
+
+def _shown(history: History) -> tuple[str, ...]:
+    """The requirements that the race can show, since the operations that it takes overlapped."""
+    return tuple(name for one, other, name in PAIRS if histories.overlap(history.operations, one, other))
 
 
 def _initial(order: Order) -> OrderState:
@@ -114,7 +119,7 @@ def _blame(judge: Judge, history: History, initial: OrderState) -> str:
     looks = [o.n for o in history.operations if history.by_n[o.n] in history.settled]
     numbers = sorted({o.n for o in shown} | set(looks) | {x.n for x in history.idle})
     order = sorted(history.operations, key=lambda o: o.start)
-    seen = ", ".join(_tell(o, history.by_n[o.n]) for o in order if o.n in numbers)
+    seen = "; ".join(": ".join(_tell(o, history.by_n[o.n])) for o in order if o.n in numbers)
     last = history.by_n[max(numbers)]
     judge.broken(requirement, last, message, expected, seen, exchanges=numbers, order=history.order.id, key=message)
     return requirement
@@ -166,18 +171,21 @@ def _fills_reason(history: History, initial: OrderState) -> tuple[str, str]:
     return "the fills of the order do not add up", expected
 
 
-def _tell(operation: Operation, exchange: Exchange) -> str:
-    answer = _answer_text(exchange)
+def _tell(operation: Operation, exchange: Exchange) -> tuple[str, str]:
+    """What an operation tried, and what came of it."""
+    body, answer = body_of(exchange), _answer_text(exchange)
     if operation.kind is Kind.READ:
-        body = body_of(exchange)
-        return f"look: {body.get('status')}, {body.get('filled_qty')} filled"
-    if operation.kind is Kind.FILL and operation.filled is not None:
-        return f"take {plain(operation.wanted)}: {plain(operation.filled)} filled"
+        return "look", f"{body.get('status')}, {body.get('filled_qty')} filled"
+    if operation.kind is Kind.FILL:
+        return (
+            f"take {plain(operation.wanted)}",
+            answer if operation.filled is None else f"{plain(operation.filled)} filled",
+        )
     if operation.kind is Kind.CANCEL and operation.outcome is Outcome.DONE:
-        return f"cancel: 200, {body_of(exchange).get('filled_qty')} filled"
+        return "cancel", f"200, {body.get('filled_qty')} filled"
     if operation.kind is Kind.CANCEL_ALL and operation.outcome is not Outcome.UNKNOWN:
-        return "cancel-all: " + ("has it" if operation.outcome is Outcome.DONE else "has it not")
-    return f"{operation.kind}: {answer}"
+        return "cancel-all", "lists the order" if operation.outcome is Outcome.DONE else "does not list the order"
+    return str(operation.kind), answer
 
 
 def _answer_text(exchange: Exchange) -> str:
@@ -272,21 +280,17 @@ def _take_its_word(judge: Judge, history: History) -> None:
         order.state = State.UNSURE
 
 
+_WHAT = {"cancel_order": "cancel", "new_order": "take", "query_order": "look", "cancel_all": "cancel-all"}
+
+
 def _actions(history: History) -> tuple[Action, ...]:
-    chosen = [x for x in history.by_n.values() if x.op != "my_trades"]
-    if not chosen:
-        return ()
-    origin = min(x.start for x in chosen)
-    by_n = {o.n: o for o in history.operations}
-    return tuple(
-        Action(
-            f"{x.auth.account} ({x.auth.scheme})" if x.auth else "anybody",
-            {"cancel_order": "cancel", "new_order": "take", "query_order": "look", "cancel_all": "cancel all"}.get(
-                x.op, x.op
-            ),
-            round((x.start - origin) * 1000, 3),
-            round((x.end - origin) * 1000, 3),
-            _tell(by_n[x.n], x) if x.n in by_n else _answer_text(x),
-        )
-        for x in sorted(chosen, key=lambda x: x.start)
-    )
+    chosen = sorted((x for x in history.by_n.values() if x.op != "my_trades"), key=lambda x: x.start)
+    by_n = {operation.n: operation for operation in history.operations}
+    actions = []
+    for x in chosen:
+        known = by_n.get(x.n)
+        what, outcome = _tell(known, x) if known else (_WHAT.get(x.op, x.op), _answer_text(x))
+        who = f"{x.auth.account} ({x.auth.scheme})" if x.auth else "anybody"
+        times = [round((at - chosen[0].start) * 1000, 3) for at in (x.start, x.end)]
+        actions.append(Action(who, what, times[0], times[1], outcome))
+    return tuple(actions)
