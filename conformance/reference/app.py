@@ -19,7 +19,7 @@ from .auth import Authenticator, Incoming
 from .clock import Clock
 from .errors import ApiError, BadRequest, BodyTooLarge
 from .exchange import Exchange
-from .orders import parse_new_order
+from .orders import Order, parse_new_order
 from .responses import Responder
 from .settings import Settings
 from .views import OrderView, TradeView, health_view, market_view
@@ -60,7 +60,11 @@ class Api:
         """``DELETE /spot/orders/:id``: cancel one order."""
         account = await self.caller(request)
         order = await self.exchange.cancel(account, self.order_id(request))
-        return self.responder.json(200, self.orders.render(order))
+        return self.responder.json(200, self.canceled(order))
+
+    def canceled(self, order: Order) -> dict[str, Any]:
+        """Return what Cancel Order shows of the order that it has canceled."""
+        return self.orders.render(order)
 
     async def query_order(self, request: Request) -> Response:
         """``GET /spot/orders/:id``: show one order."""

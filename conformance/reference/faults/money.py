@@ -1,0 +1,89 @@
+"""Faults of the chapter Effects: what a cancel does to the funds behind the order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from ..orders import Order
+from ..reference import Reference
+from .registry import fault
+from .tools import after_cancel, engines, find, wrap
+
+
+def keep_lock(ref: Reference, when: Callable[[Order], bool], share: Decimal = Decimal(1)) -> None:
+    """Keep a share of the funds locked when an order for which ``when`` is true is canceled."""
+
+    def cancel_order(original: Any, order: Order) -> Order:
+        if when(order):
+            order.locked -= order.locked * share
+        canceled: Order = original(order)
+        return canceled
+
+    wrap(engines(ref), "cancel_order", cancel_order)
+
+
+def give(ref: Reference, order: Order, amount: Decimal) -> None:
+    """Credit an order's account with funds from nowhere, in the token that the order spends."""
+    matching = ref.exchange.engine_of(order.symbol).matching
+    matching.balances.credit(order.account, matching.funds.lock_token(order), amount)
+
+
+def rest_of(order: Order) -> Decimal:
+    """Return what the rest of an order locks."""
+    rest = (order.quantity or Decimal(0)) - order.filled_qty
+    return rest * (order.price or Decimal(0)) if order.side == "buy" else rest
+
+
+@fault("cancel.effects.lock-released")
+def funds_stay_locked(ref: Reference) -> None:
+    """The funds of a canceled order stay locked."""
+    keep_lock(ref, lambda order: True)
+
+
+@fault("cancel.effects.lock-released")
+def funds_of_sells_stay_locked(ref: Reference) -> None:
+    """The funds of a canceled sell order stay locked."""
+    keep_lock(ref, lambda order: order.side == "sell")
+
+
+@fault("cancel.effects.lock-released")
+def funds_of_partially_filled_orders_stay_locked(ref: Reference) -> None:
+    """The funds of a canceled order that had fills stay locked."""
+    keep_lock(ref, lambda order: order.filled_qty > 0)
+
+
+@fault("cancel.effects.lock-released")
+def cancel_costs_a_fee(ref: Reference) -> None:
+    """A tenth of a per cent of the funds of a canceled buy order is not given back."""
+    keep_lock(ref, lambda order: order.side == "buy", Decimal("0.001"))
+
+
+@fault("cancel.effects.lock-released-once")
+def funds_are_released_twice(ref: Reference) -> None:
+    """A cancel gives back twice what the order had locked."""
+    after_cancel(ref, lambda order: give(ref, order, rest_of(order)))
+
+
+@fault("cancel.effects.lock-released-once")
+def second_cancel_releases_again(ref: Reference) -> None:
+    """A second cancel is answered with 404 and gives the funds back again."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        if order is not None and order.account == account and order.status == "canceled" and order.tif != "ioc":
+            give(ref, order, rest_of(order))
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.effects.lock-released-once")
+def whole_lock_is_released_after_fills(ref: Reference) -> None:
+    """The cancel of an order that had fills gives back the funds of its whole quantity."""
+    after_cancel(
+        ref,
+        lambda o: give(ref, o, o.filled_quote if o.side == "buy" else o.filled_qty) if o.filled_qty else None,
+    )

@@ -1,0 +1,172 @@
+"""Faults of the chapter Races: right for one client at a time, wrong for several."""
+
+from __future__ import annotations
+
+import asyncio
+from copy import copy
+from typing import Any
+
+from ..errors import OrderNotFound
+from ..orders import Order
+from ..reference import Reference
+from .registry import fault
+from .tools import after_cancel, engines, every, find, wrap
+
+_MOMENT_S = 0.02
+
+
+@fault("cancel.races.one-winner")
+def concurrent_cancels_all_win(ref: Reference) -> None:
+    """An order is looked at some time before it is canceled, so that all concurrent cancels get 200."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        mine = order is not None and order.account == account and order.live
+        await asyncio.sleep(_MOMENT_S)
+        try:
+            canceled: Order = await original(account, order_id)
+        except OrderNotFound:
+            after = find(ref, order_id)
+            if not mine or after is None or after.status != "canceled":
+                raise
+            return after
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.races.one-winner")
+def concurrent_cancels_all_lose(ref: Reference) -> None:
+    """When several cancels of an order come together, it is canceled and all of them get 404."""
+    waiting: dict[str, int] = {}
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        waiting[order_id] = waiting.get(order_id, 0) + 1
+        try:
+            await asyncio.sleep(_MOMENT_S)
+            alone = waiting[order_id] == 1
+            canceled: Order = await original(account, order_id)
+        finally:
+            waiting[order_id] -= 1
+        if not alone:
+            raise OrderNotFound
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.races.fills-counted")
+def fills_during_the_cancel_are_not_counted(ref: Reference) -> None:
+    """The answer shows what had filled when the cancel came in, without the fills until it was carried out."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        found = find(ref, order_id)
+        before = copy(found) if found is not None else None
+        await asyncio.sleep(_MOMENT_S)
+        canceled: Order = await original(account, order_id)
+        shown = copy(canceled)
+        if before is not None:
+            shown.filled_qty, shown.filled_quote = before.filled_qty, before.filled_quote
+        return shown
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.races.fills-counted")
+def fills_for_a_moment_after_the_cancel(ref: Reference) -> None:
+    """An order that is canceled while orders against it come in fills for 20 ms more."""
+
+    def remove_from_book(original: Any, order: Order) -> None:
+        asyncio.get_running_loop().call_later(_MOMENT_S, original, order)
+
+    def plan(original: Any, order: Order) -> Any:
+        matches = original(order)
+        for maker, part in matches:
+            if not maker.live:
+                maker.locked += part * (maker.price or 0) if maker.side == "buy" else part
+        return matches
+
+    wrap(engines(ref), "remove_from_book", remove_from_book)
+    wrap(engines(ref), "plan", plan)
+
+
+@fault("cancel.races.cancel-all")
+def cancel_all_claims_what_others_canceled(ref: Reference) -> None:
+    """Cancel-all claims every order that was live when it came in, also those that a cancel ended meanwhile."""
+
+    async def cancel_all(original: Any, account: str, symbol: str) -> list[Order]:
+        before = ref.exchange.open_orders(account, symbol)
+        await asyncio.sleep(_MOMENT_S)
+        await original(account, symbol)
+        after = [find(ref, order.id) for order in before]
+        return [order for order in after if order is not None and order.status == "canceled"]
+
+    wrap(ref.exchange, "cancel_all", cancel_all)
+
+
+@fault("cancel.races.cancel-all")
+def cancel_claims_what_cancel_all_ended(ref: Reference) -> None:
+    """A cancel of an order that a concurrent cancel-all has ended answers 200 as well."""
+    ended: set[str] = set()
+
+    async def cancel_all(original: Any, account: str, symbol: str) -> list[Order]:
+        orders: list[Order] = await original(account, symbol)
+        ended.update(order.id for order in orders)
+        return orders
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        found = find(ref, order_id)
+        was_live = found is not None and found.live and found.account == account
+        await asyncio.sleep(_MOMENT_S)
+        try:
+            canceled: Order = await original(account, order_id)
+        except OrderNotFound:
+            after = find(ref, order_id)
+            if not was_live or after is None or order_id not in ended:
+                raise
+            return after
+        return canceled
+
+    wrap(ref.exchange, "cancel_all", cancel_all)
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.races.monotonic-reads")
+def some_reads_lag_behind(ref: Reference) -> None:
+    """For 50 ms after a cancel every second query shows the order as it was before."""
+    before: dict[str, Order] = {}
+    due = every(2)
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        found = find(ref, order_id)
+        if found is not None and found.live:
+            before[order_id] = copy(found)
+            asyncio.get_running_loop().call_later(0.05, before.pop, order_id, None)
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    def order(original: Any, account: str, order_id: str) -> Order:
+        found: Order = original(account, order_id)
+        stale = before.get(order_id)
+        return stale if stale is not None and due() else found
+
+    wrap(ref.exchange, "cancel", cancel)
+    wrap(ref.exchange, "order", order)
+
+
+@fault("cancel.races.monotonic-reads", "cancel.effects.terminal")
+def canceled_orders_reappear_once(ref: Reference) -> None:
+    """The third query after a cancel shows the order as open, once."""
+    reads: dict[str, int] = {}
+    after_cancel(ref, lambda order: reads.update({order.id: 0}))
+
+    def order(original: Any, account: str, order_id: str) -> Order:
+        found: Order = original(account, order_id)
+        if order_id in reads:
+            reads[order_id] += 1
+            if reads[order_id] == 3:
+                found = copy(found)
+                found.status = "open"
+        return found
+
+    wrap(ref.exchange, "order", order)

@@ -1,0 +1,145 @@
+"""Faults of the chapter Refusals change nothing: the answer is right, and something happened all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..orders import Order
+from ..reference import Reference
+from .registry import fault
+from .tools import by_key, cancel_aside, find, is_cancel, named, own_live, wrap
+
+
+def despite(ref: Reference, status: int, act: Callable[[Request, Order | None], object]) -> None:
+    """Call ``act(request, the order that it names)`` when a cancel is refused with ``status``."""
+
+    async def handle(original: Any, request: Request, names: Any) -> Response:
+        answer: Response = await original(request, names)
+        if is_cancel(request) and answer.status_code == status:
+            act(request, named(ref, request))
+        return answer
+
+    wrap(ref.app, "handle", handle)
+
+
+def drop(ref: Reference, order: Order | None) -> None:
+    """Cancel an order if it is live."""
+    if order is not None and order.live:
+        cancel_aside(ref, [order])
+
+
+def touch(ref: Reference, order: Order | None) -> None:
+    """Change an order's updated_at, and store that."""
+    if order is not None:
+        order.updated_at += 1
+        ref.exchange.engine_of(order.symbol).matching.commit(order)
+
+
+@fault("cancel.refusals.unauthorized")
+def unauthorized_cancels_are_carried_out(ref: Reference) -> None:
+    """A cancel with bad credentials is answered with 401 and carried out."""
+    despite(ref, 401, lambda request, order: drop(ref, order))
+
+
+@fault("cancel.refusals.unauthorized")
+def unauthorized_cancels_by_key_are_carried_out(ref: Reference) -> None:
+    """A cancel with a bad signature of a known key is answered with 401 and carried out."""
+    keys = ref.auth.accounts_by_key
+    despite(
+        ref,
+        401,
+        lambda request, order: (
+            drop(ref, order) if request.headers.get("x-mbx-apikey", "").encode() in keys else None
+        ),
+    )
+
+
+@fault("cancel.refusals.unauthorized")
+def expired_tokens_are_refused_too_late(ref: Reference) -> None:
+    """A cancel with an expired JWT is answered with 401 and carried out."""
+
+    def act(request: Request, order: Order | None) -> None:
+        try:
+            ref.auth.decode_jwt(request.headers.get("authorization", "").removeprefix("Bearer "))
+        except Exception:
+            return
+        drop(ref, order)
+
+    despite(ref, 401, act)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_are_carried_out(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403 and carried out."""
+    despite(ref, 403, lambda request, order: drop(ref, order))
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_of_partially_filled_are_carried_out(ref: Reference) -> None:
+    """A cancel of another user's partially filled order is answered with 403 and carried out."""
+    despite(ref, 403, lambda request, order: drop(ref, order) if order and order.filled_qty else None)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_change_the_order(ref: Reference) -> None:
+    """A cancel of another user's order, refused with 403, makes that order larger by a lot."""
+
+    def grow(request: Request, order: Order | None) -> None:
+        if order is not None and order.live and order.quantity is not None:
+            order.quantity += ref.settings.market.lot_size
+
+    despite(ref, 403, grow)
+
+
+@fault("cancel.refusals.not-found")
+def second_cancel_changes_the_first(ref: Reference) -> None:
+    """A second cancel is answered with 404 and moves updated_at."""
+    despite(ref, 404, lambda request, order: touch(ref, order))
+
+
+@fault("cancel.refusals.not-found")
+def cancel_of_a_filled_order_makes_it_canceled(ref: Reference) -> None:
+    """A cancel of a filled order is answered with 404 and turns it into a canceled one."""
+
+    def turn(request: Request, order: Order | None) -> None:
+        if order is not None and order.status == "filled":
+            order.status = "canceled"
+            ref.exchange.engine_of(order.symbol).matching.commit(order)
+
+    despite(ref, 404, turn)
+
+
+@fault("cancel.refusals.not-found")
+def unknown_ids_cancel_the_last_order(ref: Reference) -> None:
+    """A cancel of an unknown id is answered with 404 and cancels the caller's youngest order."""
+    despite(ref, 404, lambda request, order: youngest(ref, request) if order is None else None)
+
+
+@fault("cancel.refusals.invalid-id")
+def invalid_ids_cancel_the_last_order(ref: Reference) -> None:
+    """A cancel of an id that is no UUID is answered with 400 and cancels the caller's youngest order."""
+    despite(ref, 400, lambda request, order: youngest(ref, request))
+
+
+@fault("cancel.refusals.invalid-id")
+def invalid_ids_cancel_what_they_contain(ref: Reference) -> None:
+    """An id with something in front or behind is answered with 400, and the order in it is canceled."""
+
+    def act(request: Request, order: Order | None) -> None:
+        raw = request.path_params["id"]
+        for start in range(max(0, len(raw) - 35)):
+            drop(ref, find(ref, raw[start : start + 36]))
+
+    despite(ref, 400, act)
+
+
+def youngest(ref: Reference, request: Request) -> None:
+    """Cancel the youngest live order of whoever the request is from."""
+    account = "owner"
+    if by_key(request):
+        account = ref.auth.accounts_by_key.get(request.headers["x-mbx-apikey"].encode(), "owner")
+    cancel_aside(ref, own_live(ref, account)[-1:])
