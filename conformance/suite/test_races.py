@@ -111,19 +111,17 @@ def test_cancel_and_fill(venue: Venue, states: States, arena: Arena, whole: bool
 
     def race(trial: int) -> RaceRecord:
         (price,) = venue.band.levels(1)
-        order = states.open(_SIDES[trial % 2], price=price, quantity=states.units("6"))
+        order = states.open(_SIDES[trial // 2 % 2], price=price, quantity=states.units("6"))
         if trial % 3 == 2:
             states.take(order, states.units("1"))
         sizes = [order.remaining] if whole else [states.units("1"), states.units("1.5"), states.units("2")]
-        # each side is ahead by turns, and the distance is that of an answer here
-        lead = arena.pace * venue.random.uniform(0.0, 1.0)
-        ahead = trial % 4 != 3
-        cancels = [
-            Runner(runner.call, 0.0 if ahead else lead) for runner in _cancels(venue, order, 1 + (trial // 2) % 2)
-        ]
+        # each side is ahead by turns, by about as much as an answer takes here
+        late = arena.pace * venue.random.uniform(0.0, 1.5)
+        first, second = (0.0, late) if trial % 2 else (late, 0.0)
+        cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + (trial // 2) % 2)]
         takes = [
-            Runner(_take(venue, order, size, trial + i), lead * i if whole or i else 0.0)
-            for i, size in enumerate(sizes, 1 if ahead else 0)
+            Runner(_take(venue, order, size, trial + i), second + arena.pace * 0.4 * i)
+            for i, size in enumerate(sizes)
         ]
         return arena.race("cancel and fill", order, [*cancels, *takes], trial=trial)
 
