@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -78,22 +78,23 @@ def print_requirement(name: str, console: Console) -> None:
 
 
 def cases_by_requirement() -> dict[str, list[str]]:
-    """The cases that say they exercise each requirement, read from the cases' source."""
-    from conformance.suite.flaws import JWT_FLAWS, KEY_FLAWS
-
+    """The cases that say they exercise each requirement, as their marks have it."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    known = load_contract().requirements
     for path in sorted(CASES.glob("test_*.py")):
-        for node in ast.parse(path.read_text("utf-8")).body:
-            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
-                continue
-            case = f"{path.stem.removeprefix('test_')}::{node.name}"
-            for decorator in node.decorator_list:
-                for value in ast.walk(decorator):
-                    if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value in known:
-                        found[value.value].append(case)
-    for flaw in KEY_FLAWS:
-        found[flaw.requirement].append(f"key::test_spoiled_request ({flaw.name})")
-    for forged in JWT_FLAWS:
-        found[forged.requirement].append(f"jwt::test_spoiled_token ({forged.name})")
-    return {name: list(dict.fromkeys(cases)) for name, cases in found.items()}
+        module = import_module(f"conformance.suite.{path.stem}")
+        for name, function in vars(module).items():
+            if name.startswith("test_") and callable(function):
+                for requirement, suffix in _exercised(function):
+                    found[requirement].append(f"{path.stem.removeprefix('test_')}::{name}{suffix}")
+    return {requirement: list(dict.fromkeys(cases)) for requirement, cases in found.items()}
+
+
+def _exercised(function: object) -> Iterator[tuple[str, str]]:
+    """(requirement, suffix) for each mark on a case, and on the parameters that it is given."""
+    for mark in getattr(function, "pytestmark", ()):
+        if mark.name == "exercises":
+            yield from ((name, "") for name in mark.args)
+        elif mark.name == "parametrize":
+            for value in mark.args[1]:
+                for inner in getattr(value, "marks", ()):
+                    yield from ((name, f" ({value.id})") for name in inner.args if inner.name == "exercises")
