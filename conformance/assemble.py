@@ -147,7 +147,10 @@ def _assemble(
         disagreements=[asdict(row) for row in contract.disagreements],
         left_open=[asdict(row) for row in contract.left_open],
         observations=_observations(judge),
-        drivers=[Driver(name, count) for name, count in sorted(statistics.drivers.items())],
+        drivers=[
+            Driver(name, count, _driver_note(name, judge.notes))
+            for name, count in sorted(statistics.drivers.items())
+        ],
         latency=statistics.latency(),
         races=_races(judge),
         environment=_environment(header),
@@ -155,6 +158,22 @@ def _assemble(
         cleanup=notes.get("cleanup", {}),
         partial=_is_partial(decisions),
     )
+
+
+_DRIVER_NOTES = {
+    "schemathesis": "{existing} of {cancels} generated cancels were aimed at an order that existed, {live} of them at "
+    "a live one of the caller's; {others} requests by other methods",
+    "state-machine": "{examples} sequences of {steps} steps in all; {abandoned} abandoned because of trouble",
+}
+
+
+def _driver_note(driver: str, notes: list[Note]) -> str:
+    """What a driver counted, summed over its cases."""
+    total: Counter[str] = Counter()
+    for note in notes:
+        if note.what == "driver" and note.data.get("driver") == driver:
+            total.update({key: value for key, value in note.data.items() if isinstance(value, int)})
+    return _DRIVER_NOTES[driver].format_map(total) if total and driver in _DRIVER_NOTES else ""
 
 
 def _is_partial(decisions: list[Decision]) -> bool:

@@ -1,0 +1,1 @@
+"""Drivers that generate: requests from the OpenAPI document, and sequences of operations."""

@@ -116,6 +116,10 @@ class Judge:
                     self.settle(order_id)
         elif note.what == "persistent":
             cancels.judge_persistent(self, note)
+        elif note.what == "shrunk":
+            begin, end = int(note.data["begin"]), int(note.data["end"])
+            for tally in self.tallies.values():
+                tally.prefer(note.case, begin, end, str(note.data["story"]))
         elif note.what == "race-end":
             from conformance.oracle import races
 

@@ -9,9 +9,13 @@ from conformance.oracle.findings import Check, Finding
 
 @dataclass(slots=True)
 class Group:
-    """Findings that show the same mistake: the first one, how many more, and all exchanges."""
+    """Findings that show the same mistake: the one that is shown, the latest, how many, by which credentials.
+
+    The first one is shown, unless a driver has made a smaller one of it.
+    """
 
     first: Finding
+    last: Finding
     times: int = 1
     schemes: set[str] = field(default_factory=set)
 
@@ -35,8 +39,17 @@ class Tally:
         key = finding.key or f"{finding.expected}|{finding.seen}"
         group = self.groups.get(key)
         if group is None:
-            group = self.groups[key] = Group(finding)
+            group = self.groups[key] = Group(finding, finding)
         else:
             group.times += 1
+            group.last = finding
         if finding.scheme:
             group.schemes.add(finding.scheme)
+
+    def prefer(self, case: str, begin: int, end: int, story: str) -> None:
+        """Show the findings that exchanges `begin` to `end` made in place of earlier ones of the same case."""
+        for group in self.groups.values():
+            last = group.last
+            if group.first.case == case == last.case and all(begin <= n <= end for n in last.exchanges):
+                last.why = f"{last.why}. {story}" if last.why and story not in last.why else story
+                group.first = last
