@@ -17,7 +17,8 @@ FORBIDDEN = (403, "FORBIDDEN")
 NOT_FOUND = (404, "ORDER_NOT_FOUND")
 TRANSIENT = ("ENGINE_BUSY", "ENGINE_RESTARTING", "spot trading disabled")
 DOCUMENTED = frozenset({200, 400, 401, 403, 404, 503})
-REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
+# a router may send a path that it would rather have otherwise away by a redirect: nothing is carried out
+REFUSED = frozenset(range(300, 500)) - {304, 408, 425, 429}
 
 Answer = tuple[int, str | None]
 
@@ -55,7 +56,7 @@ class Expectation:
     def __str__(self) -> str:
         texts = [f"{status} {error}" if error else str(status) for status, error in self.answers]
         if self.any_refusal:
-            texts.append("another 4xx")
+            texts.append("another refusal")
         return " or ".join(texts)
 
 

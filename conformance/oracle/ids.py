@@ -38,7 +38,7 @@ class PathId:
 def _is_hostile(segment: str, raw: bytes) -> bool:
     if len(segment) > _LONG or any(byte < 0x20 or byte in b"\x7f/\\?#" for byte in raw):
         return True
-    if raw.strip(b".") == b"" or re.search(r"%(?![0-9a-fA-F]{2})", segment) or "/" in segment:
+    if raw.strip(b". ") == b"" or re.search(r"%(?![0-9a-fA-F]{2})", segment) or "/" in segment:
         return True
     if b"%" in raw:  # escaped twice: a gateway that decodes once more sees something else
         return True

@@ -21,7 +21,6 @@ _INTERNALS = re.compile(
 _OTHERS_DATA = frozenset(
     [
         "side",
-        "type",
         "tif",
         "price",
         "quantity",

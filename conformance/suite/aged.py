@@ -25,8 +25,10 @@ class Aged:
     def provide(self) -> None:
         """Place the orders. What cannot be had is told when it is asked for."""
         self.venue.restart("aged::provide")
+        # in a tight book they would be in the way of other cases, and are placed when asked for instead
+        kinds = KINDS if self.venue.band.edge >= 4 else KINDS[:2]
         for scheme in self.venue.account("owner").schemes:
-            for kind in KINDS:
+            for kind in kinds:
                 try:
                     self._orders[kind, scheme] = self._make(kind)
                 except (Trouble, Undecidable, NotExercised) as problem:

@@ -67,17 +67,18 @@ class Band:
     def levels(self, count: int, *, gap: int = 40) -> list[Decimal]:
         """`count` ascending prices inside the middle of the band, up to `gap` ticks apart.
 
-        Raises TargetError if the book is too tight for that many.
+        In a book so tight that there are fewer free prices, some of them stand more than once.
         """
-        edge = max(1, self.ticks // 10) if self.ticks >= count + 4 else 0
+        edge = self.edge
         room = self.ticks - 2 * edge
-        if room < count:
-            raise TargetError(
-                f"the book is too tight: {self.ticks} free price levels, {count} are needed", "try a quieter market"
-            )
-        step = max(1, min(gap, (room - 1) // max(1, count - 1))) if count > 1 else 1
-        first = edge + (room - 1 - step * (count - 1)) // 2
-        return [self.floor + self.rules.tick * (first + step * i) for i in range(count)]
+        step = max(1, min(gap, (room - 1) // max(1, count - 1)))
+        first = edge + max(0, room - 1 - step * (count - 1)) // 2
+        return [self.floor + self.rules.tick * (first + min(step * i, room - 1)) for i in range(count)]
+
+    @property
+    def edge(self) -> int:
+        """How many price levels at either end are kept for orders that must never be met by other cases."""
+        return self.ticks // 10 if self.ticks >= 40 else 0
 
     @property
     def low_edge(self) -> Decimal:

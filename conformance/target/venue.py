@@ -278,15 +278,15 @@ class Venue:
         """Query an order as its owner; the oracle compares it with the ledger."""
         return self.get("query_order", f"/spot/orders/{order.id}", order.account, scheme=scheme)
 
-    def open_orders(self, name: str = "owner") -> list[dict[str, Any]] | None:
-        """The open orders of an account on our market, None if the target does not tell."""
-        exchange = self.get("open_orders", "/spot/orders", name, f"symbol={self.rules.symbol}")
+    def open_orders(self, name: str = "owner", symbol: str | None = None) -> list[dict[str, Any]] | None:
+        """The open orders of an account on a market (ours), None if the target does not tell."""
+        exchange = self.get("open_orders", "/spot/orders", name, f"symbol={symbol or self.rules.symbol}")
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
     def trades(self, name: str = "owner", aim: str | None = None) -> list[dict[str, Any]] | None:
         """The newest own fills of an account, None if the target does not tell."""
-        query = f"symbol={self.rules.symbol}&limit=500"
+        query = f"symbol={self.rules.symbol}&limit=100"
         exchange = self.get("my_trades", "/spot/trades/me", name, query, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
