@@ -1,4 +1,4 @@
-"""The command line: `spot-conformance run | serve | judge | doctor | requirements`."""
+"""The command line: `spot-conformance run | replay | diff | judge | doctor | serve | requirements`."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ def _target_options(command: Any) -> Any:
 @click.option(
     "--report-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True
 )
+@click.option("--overload", is_flag=True, help="Fill the engine's backlog by a bounded burst, to see a 503.")
+@click.option("--restart-command", metavar="CMD", help="A shell command that restarts the target.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), help="A results.json: only MUST violations it lacks exit with 1."
+)
 def run(**options: Any) -> None:
     r"""Check a target and write the reports.
 
@@ -111,6 +116,45 @@ def judge(record: Path, report_dir: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("finding")
+@click.option(
+    "--report-dir",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Where the finding was reported.",
+)
+@_target_options
+def replay(finding: str, report_dir: Path, **options: Any) -> None:
+    r"""Try a FINDING of a report again, freshly signed, and say whether it still fails.
+
+    \b
+    Example:
+      spot-conformance replay F3 --base-url https://staging.example/api/v1 --allow-trading
+    Exit status: 0 it no longer fails, 1 it still does, 2 no such finding, 3 it could not be tried.
+    """
+    from conformance.replay import replay as try_again
+
+    raise SystemExit(try_again(finding, report_dir, options, _console()))
+
+
+@cli.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+def diff(a: Path, b: Path) -> None:
+    r"""Say what changed from run A to run B: report directories, results.json or record.ndjson.
+
+    \b
+    Example:
+      spot-conformance diff reports/monday reports/tuesday
+    Exit status: 1 if B violates a MUST in a way that A did not, 0 if not, 2 for files that cannot be used.
+    """
+    from conformance.compare import diff as compare_runs
+
+    raise SystemExit(compare_runs(a, b, _console()))
+
+
+@cli.command()
 @_target_options
 def doctor(**options: Any) -> None:
     r"""Check in seconds whether a run can work: reachable, clock, credentials, market, placing, filling.
@@ -122,6 +166,24 @@ def doctor(**options: Any) -> None:
     from conformance.doctor import examine
 
     raise SystemExit(examine(options, _console()))
+
+
+@cli.command()
+@_target_options
+@click.option(
+    "--report-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True
+)
+def cleanup(**options: Any) -> None:
+    r"""Cancel what a run left open that was cut off, and nothing else; its journal is in the report directory.
+
+    \b
+    Example:
+      spot-conformance cleanup --report-dir reports
+    Exit status: 0 nothing is left, 2 no journal there, 3 the target cannot be asked.
+    """
+    from conformance.commands.cleanup import clean_up
+
+    raise SystemExit(clean_up(options, _console()))
 
 
 @cli.command()

@@ -88,17 +88,19 @@ class Progress:
 def run(options: Mapping[str, Any], console: Console) -> int:
     """Carry out a run and write its reports; the exit status. Raises SuiteError for what the user can mend."""
     from conformance.assemble import judge_record
+    from conformance.compare import accept_known, load_side, print_known
     from conformance.contract import load_contract
     from conformance.report import write_reports
     from conformance.report.terminal import print_summary
 
     contract = load_contract()
     contract.select(options["only"])
+    baseline = load_side(options["baseline"], contract).judged if options.get("baseline") else None
     report_dir = Path(options["report_dir"])
     progress = Progress(console)
     plugin = _Plugin(options, progress)
     console.print(_headline(options), markup=False)
-    status = pytest.main(_arguments(options, report_dir), plugins=[plugin])
+    status = pytest.main(pytest_arguments(options, report_dir), plugins=[plugin])
     progress.end()
     if plugin.crashes:
         sys.stderr.write("spot-conformance: internal error: a case crashed\n" + "\n".join(plugin.crashes) + "\n")
@@ -110,8 +112,11 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if status == pytest.ExitCode.INTERNAL_ERROR:
         return _INTERNAL
     result = judge_record(report_dir / "record.ndjson", contract)
+    known = accept_known(result, baseline, options["baseline"].name) if baseline is not None else None
     write_reports(result, report_dir)
     print_summary(result, console, report_dir)
+    if known is not None:
+        print_known(known, options["baseline"].name, result.exit_status, console)
     return 130 if status == pytest.ExitCode.INTERRUPTED else result.exit_status
 
 
@@ -120,7 +125,8 @@ def _headline(options: Mapping[str, Any]) -> str:
     return f"Checking {target} (profile {options['profile']}, seed {options['seed']})"
 
 
-def _arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
+def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
+    """The arguments that let pytest run the suite's cases with these options."""
     arguments = [
         str(CASES),
         f"--rootdir={CASES}",
@@ -137,11 +143,13 @@ def _arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         f"--report-dir={report_dir}",
         *(f"--only={name}" for name in options["only"]),
     ]
-    for flag in ("base_url", "symbol"):
+    for flag in ("base_url", "symbol", "restart_command"):
         if options.get(flag):
             arguments.append(f"--{flag.replace('_', '-')}={options[flag]}")
     if options.get("config"):
         arguments.append(f"--conformance-config={options['config']}")
+    if options.get("overload"):
+        arguments.append("--overload")
     if options.get("allow_trading"):
         arguments.append("--allow-trading")
     return arguments
