@@ -161,8 +161,8 @@ def _assemble(
 
 
 _DRIVER_NOTES = {
-    "schemathesis": "{existing} of {cancels} generated cancels were aimed at an order that existed, {live} of them at "
-    "a live one of the caller's; {others} requests by other methods",
+    "schemathesis": "{existing} of {cancels} generated cancels were aimed at an order that existed, "
+    "{live} of them at a live one of the caller's; {others} requests by other methods",
     "state-machine": "{examples} sequences of {steps} steps in all; {abandoned} abandoned because of trouble",
 }
 

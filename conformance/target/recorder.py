@@ -37,6 +37,12 @@ class Recorder:
             self._next += 1
             return self._next
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next request to be sent will have, if nobody else sends one."""
+        with self._lock:
+            return self._next + 1
+
     def exchange(self, exchange: Exchange) -> None:
         """Record an exchange that has ended."""
         with self._lock:
