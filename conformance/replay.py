@@ -100,7 +100,7 @@ def replay(name: str, report_dir: Path, options: Mapping[str, Any], console: Con
     _say(console, f"{finding.id}  {requirement.level} {requirement.id}")
     for line in (finding.message, f"expected: {finding.expected}", f"seen:     {finding.seen}"):
         _say(console, f"    {one_line(line)}")
-    _say(console, f"    on {base_url}: {', '.join(sorted(cases)) or 'no case'}\n")
+    _say(console, f"    on {base_url}: {', '.join(sorted(cases)) or 'no case'}")
     tries = _TRIES if finding.times < finding.of else 1
     for attempt in range(tries):
         again = _once(cases, result, options, console)
@@ -113,9 +113,7 @@ def replay(name: str, report_dir: Path, options: Mapping[str, Any], console: Con
             _say(console, f"\n{finding.id} could not be tried: {one_line(reason or '')}")
             return UNTRIED
         if attempt + 1 < tries:
-            _say(
-                console, f"\nnot shown; it did not show each time in the run, so again ({attempt + 2} of {tries})\n"
-            )
+            _say(console, f"not shown this time, as not each time in the run: try {attempt + 2} of {tries}")
     times = f" in {tries} tries" if tries > 1 else ""
     _say(console, f"\n{finding.id} no longer fails{times}: {requirement.id} held.")
     return GONE

@@ -134,6 +134,7 @@ def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         str(CASES / "pytest.ini"),
         "-p",
         "no:terminal",
+        "--capture=no",  # or else the progress, and what a replay shows, would be swallowed
         "-p",
         "no:cacheprovider",
         "-p",
