@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +22,7 @@ from conformance.suite.aged import Aged
 from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
-from conformance.target.journal import Journal, read_journal
+from conformance.target.journal import Journal, read_journal, refuse_to_forget
 from conformance.target.reconcile import reconcile
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
@@ -30,6 +30,9 @@ from conformance.target.settings import Settings, load_settings
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
+
+if TYPE_CHECKING:
+    from conformance.reference.server import Running
 
 _STARTS = 8  # how often a case may start over before it is undecided
 
@@ -51,6 +54,7 @@ class Session:
         self.report_dir = Path(options.report_dir)
         self.listeners: list[Callable[[str, str, float, str | None], None]] = getattr(options, "case_listeners", [])
         self.row_listeners: list[Callable[[Row], None]] = getattr(options, "row_listeners", [])
+        self.reference: Running | None = None
         self.fresh: list[Check] = []
         self._finished = False
         header = Header(
@@ -65,13 +69,14 @@ class Session:
             accounts={name: account.schemes for name, account in settings.accounts.items()},
             command=_command(),
         )
+        refuse_to_forget(self.report_dir, settings.base_url)
         try:
             self.recorder = Recorder(self.report_dir / "record.ndjson", header, self._hear)
         except OSError as error:
             message = f"cannot write to {self.report_dir}: {error.strerror}"
             raise ConfigError(message, "choose another --report-dir") from None
         redactor = Redactor(settings.accounts.values())
-        self.journal = Journal(self.report_dir, settings.base_url)
+        self.journal = Journal(self.report_dir, settings.base_url, embedded=settings.embedded)
         self.client = Client(settings, self.recorder, Clock(), redactor, self.journal)
         self.venue = Venue(settings, self.client, self.judge, seed=options.conformance_seed)
         self.states = States(self.venue)
@@ -94,12 +99,15 @@ class Session:
                     "base_url": options.base_url,
                     "symbol": options.symbol,
                     "allow_trading": options.allow_trading,
+                    "restart_command": getattr(options, "restart_command", None),
                 },
             )
+            running = None
             if settings is None:
-                settings = reference_settings(stack)
+                settings, running = start_reference(stack)
             check_safety(settings)
             session = cls(settings, options, stack.pop_all())
+            session.reference = running
         try:
             make_contact(session.venue)
             session.recorder.note("market", **_market(session.venue))
@@ -112,8 +120,9 @@ class Session:
 
     def abandon(self, error: BaseException) -> None:
         """Contact failed: leave nothing open and close the record."""
-        if hasattr(self.venue, "rules"):
-            self.venue.sweep(lambda order: True)
+        if hasattr(self.venue, "rules") and read_journal(self.report_dir).anything:
+            outcome = reconcile(self.venue, read_journal(self.report_dir))
+            self.journal.reconciled(outcome.left)
         if isinstance(error, SuiteError):
             self.recorder.note("no-contact", message=error.message)
         self.close()
@@ -122,9 +131,9 @@ class Session:
         """Cancel what is left, close the record and the target. Safe to call twice."""
         if self._finished:
             return
-        left = self.venue.sweep(lambda order: True)
         outcome = reconcile(self.venue, read_journal(self.report_dir))
-        self.recorder.note("cleanup", left=max(left, outcome.left), placed=self.venue.placed, **outcome.note())
+        self.journal.reconciled(outcome.left)
+        self.recorder.note("cleanup", left=outcome.left, placed=self.venue.placed, **outcome.note())
         self.close()
 
     def close(self) -> None:
@@ -157,8 +166,12 @@ class Session:
             musts = [f for f in findings if self.contract.requirements[f.requirement].level == "MUST"]
             if musts:
                 outcome = "failed"
+                # the last of a kind: a driver that generates has made it the smallest
+                kinds = {(f.requirement, f.key or f.seen): f for f in musts}
                 reason = "\n".join(
-                    f"{f.requirement}: {f.message}\n  expected {f.expected}\n  seen     {f.seen}" for f in musts
+                    f"{f.requirement}: {f.message}\n  expected {f.expected}\n  seen     {f.seen}"
+                    + (f"\n  {f.why}" if f.why else "")
+                    for f in kinds.values()
                 )
             self.recorder.note("case-end", name, outcome=outcome, reason=reason)
         for listener in self.listeners:
@@ -189,13 +202,24 @@ class Session:
 
 def reference_settings(stack: ExitStack, fault: str | None = None) -> Settings:
     """Start the embedded reference on a free port, as long as `stack` is open, and describe it."""
+    return start_reference(stack, fault)[0]
+
+
+def start_reference(stack: ExitStack, fault: str | None = None) -> tuple[Settings, Running]:
+    """The same, and the process itself, which can be restarted."""
     from conformance.reference.server import start
     from conformance.target.settings import Account
 
     running = stack.enter_context(start())
     described = running.announcement
     accounts = {name: Account(name, **secrets) for name, secrets in described.accounts.items()}
-    return Settings(base_url=described.base_url, owner=accounts["owner"], counterparty=accounts.get("counterparty"))
+    settings = Settings(
+        base_url=described.base_url,
+        owner=accounts["owner"],
+        counterparty=accounts.get("counterparty"),
+        embedded=True,
+    )
+    return settings, running
 
 
 def check_safety(settings: Settings) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import httpx
 
 from conformance.errors import ConfigError
-from conformance.oracle.bodies import try_parse
+from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
 from conformance.target.clock import Clock
-from conformance.target.journal import Journal
+from conformance.target.journal import UNKNOWN_CLOCK_S, Journal
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
@@ -20,6 +20,8 @@ from conformance.target.settings import Settings
 _MAX_BODY = 1_000_000  # bytes kept of a body: far above any order, far below any memory
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
+_TELLING = ("new_order", "cancel_order", "query_order")  # answers that tell what became of one order
+_ENDED = ("canceled", "filled", "rejected", "expired")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ class Client:
         self._limiter.wait()
         number = self.recorder.number()
         if call.op == "new_order" and call.auth is not None:
-            self.journal.placing(number, call.auth.account, call.body or "{}", time.time())
+            within = {} if self.clock.samples else {"within": UNKNOWN_CLOCK_S}
+            at = time.time() + self.clock.offset
+            self.journal.placing(number, call.auth.account, call.body or "{}", at, **within)
         sent_at, start = time.time(), time.monotonic()
         response, error = self._transfer(http, request, call.signer)
         end = time.monotonic()
@@ -141,22 +145,24 @@ class Client:
             expect=call.expect,
             signed=self._masked_signed(request),
         )
-        self.recorder.exchange(exchange)
         self._keep_journal(exchange)
+        self.recorder.exchange(exchange)
         return exchange
 
     def _keep_journal(self, exchange: Exchange) -> None:
         response = exchange.response
-        if response is None or response.status >= 500:
+        if response is None:
             return
+        found = try_parse(response) if exchange.op in _TELLING else None
+        body: dict[str, object] = found if isinstance(found, dict) else {}
+        order_id = body.get("id")
         if exchange.op == "new_order":
-            body = try_parse(response)
-            order_id = body.get("id") if isinstance(body, dict) and response.status < 300 else None
-            self.journal.placed(exchange.n, order_id if isinstance(order_id, str) else None)
-        elif exchange.op == "query_order" and response.status == 200:
-            body = try_parse(response)
-            if isinstance(body, dict) and body.get("status") in ("canceled", "filled", "rejected", "expired"):
-                self.journal.ended(str(body.get("id")))
+            if (400 <= response.status < 500 and not is_infrastructure(response)) or response.status == 429:
+                self.journal.placed(exchange.n, None)
+            elif response.status < 300 and isinstance(order_id, str):
+                self.journal.placed(exchange.n, order_id)
+        if response.status == 200 and isinstance(order_id, str) and body.get("status") in _ENDED:
+            self.journal.ended(order_id, seen=exchange.op == "query_order")
 
     def _transfer(
         self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None

@@ -76,7 +76,7 @@ def _offsets(venue: Venue) -> list[float]:
     low, high = venue.clock.interval
     offsets = [low + (high - low) * part for part in (0.5, 0.0, 1.0)]
     for name, account in venue.settings.accounts.items():
-        if not account.jwt:
+        if not account.jwt or not hasattr(venue, "rules"):
             continue
         try:
             order, sent_at = _first_order(venue, name)

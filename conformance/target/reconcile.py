@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from conformance.target.venue import Venue
 
 _LIVE = ("open", "partially_filled")
 _TRIES = 8
+_GIVE_UP = 2  # orders in a row that the target could not be asked about, after which it is not asked any more
+_SETTLE_S = 3.0  # a placing that was cut off may still arrive: the open orders are listed again after this time
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Outcome:
     canceled: int = 0
     foreign: int = 0
     listed: bool = True
+    silent: int = 0
 
     def note(self) -> dict[str, Any]:
         """What the record says of it."""
@@ -37,32 +41,49 @@ def reconcile(venue: Venue, left: Left) -> Outcome:
     """End every order that the journal leaves open, and only those; ask the target for the rest."""
     outcome = Outcome()
     venue.restart("cleanup", "cleanup")
+    youngest = max((float(intent["at"]) for intent in left.unanswered), default=0.0)
+    time.sleep(min(max(0.0, youngest + _SETTLE_S - time.time() - venue.clock.offset), _SETTLE_S))
     for name in venue.settings.accounts:
-        try:
-            rows = venue.open_orders(name)
-        except Trouble:
-            rows = None
-        mine = {order_id for order_id, account in left.orders.items() if account == name}
-        if rows is None:
-            outcome.listed = False
-        else:
-            listed = {str(row.get("id")).lower(): row for row in rows}
-            ours = {i for i, row in listed.items() if i in left.ids or left.lost(name, row)}
-            outcome.foreign += len(listed) - len(ours)
-            mine = {i.lower() for i in mine} | ours
-        for order_id in sorted(mine):
-            ended, was_live = _end(venue, name, order_id)
-            outcome.left += not ended
-            outcome.canceled += was_live
+        _reconcile(venue, left, name, outcome)
+    # orders of an account whose credentials are not at hand any more
+    outcome.left += sum(account not in venue.settings.accounts for account in left.orders.values())
     return outcome
 
 
-def _end(venue: Venue, name: str, order_id: str) -> tuple[bool, bool]:
+def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
+    mine = {order_id for order_id, account in left.orders.items() if account == name}
+    lost = [intent for intent in left.unanswered if intent["account"] == name]
+    rows = None
+    if outcome.silent < _GIVE_UP:
+        try:
+            rows = venue.open_orders(name, left.symbol)
+        except Trouble:
+            outcome.silent += 1
+    if rows is None:
+        outcome.listed = False
+        mine |= {order_id for order_id, account in left.said.items() if account == name}
+        outcome.left += len(lost)  # nobody can say whether these came to be
+    else:
+        listed = {str(row.get("id")).lower() for row in rows}
+        ours = (listed & left.ids) | left.lost(name, rows)
+        outcome.foreign += len(listed - ours)
+        mine |= ours
+    for order_id in sorted(mine):
+        ended, was_live = _end(venue, name, order_id, outcome) if outcome.silent < _GIVE_UP else (False, False)
+        outcome.left += not ended
+        outcome.canceled += was_live
+
+
+def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
     canceled = False
     for attempt in range(_TRIES):
         try:
-            status = _status(venue.get("query_order", f"/spot/orders/{order_id}", name))
+            look = venue.get("query_order", f"/spot/orders/{order_id}", name)
+            if look.response is not None and look.response.status == 401:
+                outcome.silent += 1  # these credentials will not be let in for the next order either
+                return False, canceled
+            outcome.silent, status = 0, _status(look)
             if status is not None and status not in _LIVE:
                 return True, canceled
             exchange = venue.send(venue.cancel_call(order_id, by=name))
@@ -71,8 +92,10 @@ def _end(venue: Venue, name: str, order_id: str) -> tuple[bool, bool]:
                 canceled = True
             if answer in (200, 404) and status is None:
                 return True, canceled
-        except Trouble:
-            pass
+        except Trouble:  # the query was patient already
+            outcome.silent += 1
+            if outcome.silent >= _GIVE_UP:
+                break
         if attempt and not canceled:
             venue.pause(min(attempt, 3))
     return False, canceled

@@ -75,6 +75,7 @@ class Settings:
     restart_command: str | None = None
     safety: Safety = Safety()
     waivers: tuple[Waiver, ...] = ()
+    embedded: bool = False  # the reference that the run itself started, and that ends with it
 
     @property
     def base_path(self) -> str:

@@ -1,0 +1,115 @@
+"""`spot-conformance cleanup`: after a run that was cut off, cancel what it left open, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from conformance import __version__
+from conformance.contract import load_contract
+from conformance.errors import ConfigError, TargetError
+from conformance.oracle.judge import Judge
+from conformance.record import SCHEMA, Header
+from conformance.suite.session import check_safety
+from conformance.target.client import Client
+from conformance.target.clock import Clock
+from conformance.target.contact import check_credential
+from conformance.target.journal import NAME, Journal, Left, mark_reconciled, read_journal
+from conformance.target.reconcile import Outcome, reconcile
+from conformance.target.recorder import Recorder
+from conformance.target.redact import Redactor
+from conformance.target.settings import PREFIX, Settings, load_settings
+from conformance.target.trouble import Trouble
+from conformance.target.venue import Venue
+
+
+def clean_up(options: Mapping[str, Any], console: Console) -> int:
+    """End all orders that the journal in the report directory leaves open; 0 if none is left.
+
+    Raises ConfigError if there is no journal, or the settings are for another target, and TargetError if the
+    target cannot be asked about an order of ours.
+    """
+    directory = Path(options["report_dir"])
+    left = read_journal(directory)
+    if left.embedded:
+        console.print("Nothing is left: the run was on the embedded reference, which ended with it.", markup=False)
+        return 0
+    if not left.anything and not left.said:
+        console.print(f"Nothing is left: {len(left.ids)} orders were placed, and all have ended.", markup=False)
+        return 0
+    outcome = _reconcile(_settings(options, left), left)
+    console.print(
+        f"{len(left.ids)} orders were placed; {outcome.canceled} were still open and are canceled; "
+        f"{outcome.foreign} open orders of others on these accounts were left alone.",
+        markup=False,
+        soft_wrap=True,
+    )
+    if outcome.left:
+        unlisted = "" if outcome.listed else "; the target does not list open orders"
+        raise TargetError(
+            f"{outcome.left} orders could not be seen to have ended{unlisted}",
+            f"is {left.base_url} up, and are the credentials those of the run? {directory / NAME} has the ids",
+        )
+    mark_reconciled(directory)
+    return 0
+
+
+def _settings(options: Mapping[str, Any], left: Left) -> Settings:
+    """The settings of the run, which must name the journal's target unless another is asked for by flag."""
+    flags = {name: options.get(name) for name in ("base_url", "symbol")}
+    explicit = flags["base_url"] is not None
+    settings = load_settings(config=options.get("config"), flags={**flags, "allow_trading": True})
+    if settings is None:  # the journal knows where, and the environment or the file who
+        flags["base_url"] = left.base_url
+        settings = load_settings(config=options.get("config"), flags={**flags, "allow_trading": True})
+    assert settings is not None
+    if settings.base_url != left.base_url and not explicit:
+        raise ConfigError(
+            f"the run was on {left.base_url}, the settings name {settings.base_url}",
+            f"set {PREFIX}BASE_URL, or pass --base-url if both are the same exchange",
+        )
+    check_safety(settings)
+    return settings
+
+
+def _set_clock(venue: Venue) -> None:
+    """Signatures need the target's time; a credential that is refused shows in what is left."""
+    for name, account in venue.settings.accounts.items():
+        if account.schemes[0] == "api_key":
+            with suppress(TargetError, Trouble):
+                check_credential(venue, name, "api_key")
+
+
+def _reconcile(settings: Settings, left: Left) -> Outcome:
+    contract = load_contract()
+    with tempfile.TemporaryDirectory() as place:
+        header = Header(
+            schema=SCHEMA,
+            suite_version=__version__,
+            contract_digest=contract.digest,
+            base_url=settings.base_url,
+            base_path=settings.base_path,
+            started_at=0.0,
+            seed=0,
+            profile="quick",
+            accounts={name: account.schemes for name, account in settings.accounts.items()},
+        )
+        journal = Journal(Path(place), settings.base_url)
+        recorder = Recorder(Path(place) / "record.ndjson", header, lambda row: None)
+        redactor = Redactor(settings.accounts.values())
+        client = Client(settings, recorder, Clock(), redactor, journal)
+        try:
+            venue = Venue(settings, client, Judge(contract), seed=os.getpid())
+            venue.restart("cleanup", "cleanup")
+            _set_clock(venue)
+            return reconcile(venue, left)
+        finally:
+            client.close()
+            recorder.close()
+            journal.close()
