@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conformance.oracle import fields, schema
+from conformance.oracle import fields, schema, unavailable
 from conformance.oracle.amounts import decimal_of
 from conformance.oracle.answers import (
     CANCELED,
@@ -105,6 +105,7 @@ def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, 
             describe(503, body),
         )
     _media_type(judge, exchange, response)
+    unavailable.take_transient(judge, exchange, order)
     judge.act(exchange, "cancel.unavailable.no-effect", order)
 
 
@@ -257,6 +258,7 @@ def _canceled(judge: Judge, exchange: Exchange, response: Response, order: Order
         broken = _fields(judge, exchange, order, body)
     if order is None:
         return
+    unavailable.take_canceled(judge, exchange, order)
     order.state = State.CANCELED
     order.canceled = (exchange.start, exchange.end)
     order.canceled_by = "cancel"

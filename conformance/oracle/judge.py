@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.contract import Contract
-from conformance.oracle import cancels, probes, reads
+from conformance.oracle import cancels, probes, races, reads, unavailable
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
@@ -47,6 +47,8 @@ class Judge:
         self.queries_work = False
         self.races: dict[str, list[Exchange]] = {}
         self.race_log: list[RaceRecord] = []
+        self.bursts: list[tuple[str, int, list[int], list[int]]] = []
+        self.refused_for_now: set[str] = set()
         self.answers: dict[int, tuple[str, int | None]] = {}
         self.notes: list[Note] = []
         self.troubled: set[str] = set()
@@ -121,9 +123,13 @@ class Judge:
             for tally in self.tallies.values():
                 tally.prefer(note.case, begin, end, str(note.data["story"]))
         elif note.what == "race-end":
-            from conformance.oracle import races
-
             races.judge_race(self, note, self.races.pop(str(note.data.get("race")), []))
+        elif note.what == "burst-end":
+            unavailable.judge_burst(self, note, self.races.pop(str(note.data.get("race")), []))
+        elif note.what == "unrecovered":
+            unavailable.judge_unrecovered(self, note)
+        elif note.what == "restart":
+            unavailable.judge_restart(self, note)
 
     # ------------------------------------------------------------------ out
 

@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--report-dir", {"type": Path, "default": Path("reports"), "help": "where the reports go"}),
         ("--only", {"action": "append", "default": [], "help": "a requirement or the beginning of its id"}),
         ("--allow-trading", {"action": "store_true", "default": None, "help": "place orders on a remote target"}),
+        ("--overload", {"action": "store_true", "default": False, "help": "fill the engine's backlog on purpose"}),
+        ("--restart-command", {"metavar": "CMD", "help": "a shell command that restarts the target"}),
     ]
     for name, settings in options:
         try:
