@@ -96,7 +96,9 @@ def check_form(body: dict[str, Any]) -> Iterator[FieldCheck]:
 def _same_number(expected: Decimal | None) -> Callable[[Any], bool]:
     def same(value: Any) -> bool:
         number = decimal_of(value)
-        return value is None if expected is None else number is None or number == expected
+        if expected is None or value is None:
+            return value is None and expected is None
+        return number is None or number == expected
 
     return same
 

@@ -1,0 +1,259 @@
+"""Each situation has its right answers; each other answer is a finding of the requirement that says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from .rows import ORDER, OTHER, Paper, canceled, order
+
+
+def test_open_order_is_canceled(paper: Paper) -> None:
+    paper.place()
+    paper.cancel()
+    paper.query(canceled(paper.now - 0.1))
+    judge = paper.judge()
+    assert paper.found() == []
+    for held in ("cancel.success.open", "cancel.fields.status", "cancel.effects.terminal", "cancel.effects.final"):
+        assert judge.tallies[held].checks, held
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 204, 500])
+def test_open_order_is_not_canceled(paper: Paper, status: int) -> None:
+    paper.place()
+    paper.cancel(status)
+    assert paper.found()[0] == "cancel.success.open"
+
+
+def test_undocumented_status_is_found_too(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(500)
+    assert paper.found() == ["cancel.success.open", "cancel.answers.status"]
+
+
+def test_partially_filled_order_has_its_own_requirement(paper: Paper) -> None:
+    paper.place()
+    paper.fill("30")
+    paper.cancel(404)
+    assert paper.found() == ["cancel.success.partially-filled"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "requirement"), [("jwt", "cancel.success.by-jwt"), ("api_key", "cancel.success.by-api-key")]
+)
+def test_good_credential_is_refused(paper: Paper, scheme: str, requirement: str) -> None:
+    paper.place()
+    paper.cancel(401, scheme=scheme)
+    assert paper.found() == [requirement]
+
+
+def test_slow_signed_request_may_have_expired(paper: Paper) -> None:
+    paper.place()
+    exchange = paper.cancel(401, scheme="api_key")
+    exchange.end = exchange.start + 6
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404])
+def test_foreign_order(paper: Paper, status: int) -> None:
+    paper.place()
+    paper.cancel(status, by="counterparty")
+    assert paper.found()[0] == ("cancel.errors.forbidden" if status != 401 else "cancel.success.by-jwt")
+
+
+def test_foreign_order_forbidden(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(403, by="counterparty")
+    paper.query()
+    judge = paper.judge()
+    assert paper.found() == []
+    assert judge.tallies["cancel.errors.forbidden"].checks
+    assert judge.tallies["cancel.refusals.forbidden"].checks
+    assert judge.tallies["cancel.jwt.other-user"].checks
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_foreign_terminal_order_is_left_open(paper: Paper, status: int) -> None:
+    paper.place()
+    paper.cancel()
+    paper.cancel(status, by="counterparty")
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize("status", [200, 400, 403])
+def test_second_cancel(paper: Paper, status: int) -> None:
+    paper.place()
+    paper.cancel()
+    paper.cancel(status, {"error": "x"} if status != 200 else canceled(paper.now))
+    assert paper.found() == ["cancel.errors.not-found.canceled"]
+
+
+def test_filled_order(paper: Paper) -> None:
+    paper.place()
+    paper.fill("100")
+    paper.cancel(200)
+    assert paper.found()[0] == "cancel.errors.not-found.filled"
+
+
+def test_ioc_remainder(paper: Paper) -> None:
+    paper.place(order(tif="ioc", status="canceled"))
+    paper.cancel(400)
+    assert paper.found() == ["cancel.errors.not-found.ioc-remainder"]
+
+
+def test_market_order(paper: Paper) -> None:
+    paper.place(order(type="market", tif=None, price=None, status="canceled"))
+    paper.cancel(403)
+    assert paper.found() == ["cancel.errors.not-found.market"]
+
+
+@pytest.mark.parametrize("status", [200, 400, 403])
+def test_unknown_id(paper: Paper, status: int) -> None:
+    paper.cancel(status, order_id=OTHER)
+    assert paper.found()[0] == "cancel.errors.not-found.unknown"
+
+
+@pytest.mark.parametrize("segment", ["abc", ORDER[:-1], ORDER + "0", "-1", "%C3%A9"])
+@pytest.mark.parametrize("status", [200, 404, 422, 500])
+def test_malformed_id(paper: Paper, segment: str, status: int) -> None:
+    paper.cancel(status, order_id=segment)
+    assert paper.found()[0] == "cancel.errors.invalid-id"
+
+
+@pytest.mark.parametrize("segment", ["%00", "%ff", "a%2Fb", "%zz", "a" * 2000, "%2e%2e", "%20"])
+def test_hostile_id_may_be_refused_by_anybody(paper: Paper, segment: str) -> None:
+    for status in (400, 404, 405, 414, 431, 301):
+        paper.cancel(status, "<html>", order_id=segment, headers=[("content-type", "text/html")])
+    assert paper.found() == []
+    paper.cancel(500, order_id=segment)
+    assert paper.found() == ["cancel.errors.invalid-id.hostile", "cancel.answers.status"]
+
+
+@pytest.mark.parametrize(
+    "spelling", [ORDER.upper(), ORDER.replace("-", ""), "%7B" + ORDER + "%7D", "urn:uuid:" + ORDER]
+)
+@pytest.mark.parametrize("status", [200, 400, 404])
+def test_other_spellings_of_the_id_are_left_open(paper: Paper, spelling: str, status: int) -> None:
+    paper.place()
+    paper.cancel(status, order_id=spelling)
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize(("status", "wrong"), [(400, "invalid_id"), (403, "forbidden"), (404, "Order not found")])
+def test_error_strings_are_exact(paper: Paper, status: int, wrong: str) -> None:
+    paper.place()
+    situation = {
+        400: ({"order_id": "abc"}, "cancel.errors.invalid-id"),
+        403: ({"by": "counterparty"}, "cancel.errors.forbidden"),
+        404: ({"order_id": OTHER}, "cancel.errors.not-found.unknown"),
+    }
+    how, requirement = situation[status]
+    paper.cancel(status, {"error": wrong}, **how)
+    assert paper.found() == [requirement]
+
+
+@pytest.mark.parametrize(
+    "body", ["", "not found", "[]", '{"message": "ORDER_NOT_FOUND"}', '{"error": 5}', '{"error"']
+)
+def test_refusals_are_objects_with_an_error(paper: Paper, body: str) -> None:
+    paper.cancel(404, body, order_id=OTHER)
+    assert "cancel.answers.error-form" in paper.found()
+
+
+def test_refusals_are_labelled_as_json(paper: Paper) -> None:
+    paper.cancel(404, order_id=OTHER, headers=[("content-type", "text/plain")])
+    assert paper.found() == ["cancel.answers.json"]
+
+
+def test_spoiled_credential_must_be_refused(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(200, flaw="cancel.key.signature.altered", scheme="api_key")
+    assert paper.found()[0] == "cancel.key.signature.altered"
+
+
+def test_spoiled_credential_on_a_bad_id_may_get_either_refusal(paper: Paper) -> None:
+    for status in (400, 401):
+        paper.cancel(status, order_id="abc", flaw="cancel.jwt.garbage")
+    for status in (404, 401):
+        paper.cancel(status, order_id=OTHER, flaw="cancel.jwt.garbage")
+    assert paper.found() == []
+
+
+def test_a_body_in_a_401_is_observed_not_found(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(401, {"error": "unauthorized"}, flaw="cancel.jwt.garbage")
+    assert paper.found() == []
+    assert "cancel.answers.empty-401" in paper.judge().observed
+
+
+@pytest.mark.parametrize("status", [429, 502, 504])
+def test_something_on_the_way_is_no_answer_of_the_exchange(paper: Paper, status: int) -> None:
+    paper.place()
+    paper.cancel(status, "<html>busy</html>", headers=[])
+    assert paper.found() == []
+
+
+def test_gateways_503_is_no_answer_of_the_exchange(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(503, "<html>", headers=[])
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize("error", ["ENGINE_BUSY", "ENGINE_RESTARTING", "spot trading disabled"])
+def test_documented_503(paper: Paper, error: str) -> None:
+    paper.place()
+    paper.cancel(503, {"error": error})
+    paper.query()
+    judge = paper.judge()
+    assert paper.found() == []
+    assert judge.tallies["cancel.unavailable.form"].checks
+    assert judge.tallies["cancel.unavailable.no-effect"].checks
+
+
+def test_503_with_another_error(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(503, {"error": "TRY_LATER"})
+    assert paper.found() == ["cancel.unavailable.form"]
+
+
+def test_503_with_effect(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(503)
+    paper.query(canceled(paper.now))
+    assert paper.found() == ["cancel.unavailable.no-effect"]
+
+
+def test_lost_answer_proves_nothing(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(None)
+    paper.query(canceled(paper.now))
+    paper.cancel(404)
+    assert paper.found() == []
+
+
+def test_credentials_that_answer_differently(paper: Paper) -> None:
+    for scheme, status in (("jwt", 404), ("api_key", 403)):
+        paper.cancel(status, order_id=OTHER, scheme=scheme)
+    assert "cancel.success.parity" in paper.found()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": "FORBIDDEN", "order": order()},
+        {"error": "FORBIDDEN", "owner_id": "u-17"},
+        {"error": "FORBIDDEN", "secret": "«owner.api_secret»"},
+        {"error": "FORBIDDEN", "trace": "Traceback (most recent call last)"},
+        {"error": "FORBIDDEN", "detail": "thread 'main' panicked at src/engine.rs:12"},
+    ],
+)
+def test_refusals_give_nothing_away(paper: Paper, answer: dict[str, object]) -> None:
+    paper.place()
+    paper.cancel(403, answer, by="counterparty")
+    assert paper.found() == ["cancel.answers.no-leak"]
+
+
+def test_harmless_extras_are_left_open(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(403, {"error": "FORBIDDEN", "request_id": "r-1", "type": "about:blank"}, by="counterparty")
+    paper.cancel(200, {**canceled(paper.now), "client_order_id": "x", "venue_seq": 7})
+    assert paper.found() == []

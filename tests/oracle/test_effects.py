@@ -1,0 +1,165 @@
+"""What reads show after cancels and refusals, and who is blamed for a change."""
+
+from __future__ import annotations
+
+import pytest
+
+from .rows import CREATED, ORDER, OTHER, Paper, canceled, order
+
+
+@pytest.mark.parametrize("status", ["open", "partially_filled", "filled", "cancelled"])
+def test_canceled_order_is_shown_otherwise(paper: Paper, status: str) -> None:
+    paper.place()
+    paper.cancel()
+    paper.query(order(status=status))
+    assert paper.found() == ["cancel.effects.terminal"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"updated_at": CREATED + 60}, {"filled_qty": "0.5"}, {"avg_fill_price": "0.5"}]
+)
+def test_canceled_order_changes_later(paper: Paper, changed: dict[str, object]) -> None:
+    paper.place()
+    paper.cancel()
+    paper.query(canceled(paper.now - 0.1) | changed)
+    expected = "cancel.effects.off-book" if "filled_qty" in changed else "cancel.effects.final"
+    assert paper.found() == [expected]
+
+
+def test_one_wrong_field_is_found_once(paper: Paper) -> None:
+    """A field that the cancel showed wrong is not blamed again on the query that shows it right."""
+    paper.place()
+    paper.cancel(200, canceled(paper.now) | {"tif": "ioc"})
+    paper.query(canceled(paper.now - 0.1))
+    assert paper.found() == ["cancel.fields.tif"]
+
+
+@pytest.mark.parametrize(
+    ("status", "how", "requirement"),
+    [
+        (401, {"flaw": "cancel.jwt.garbage"}, "cancel.refusals.unauthorized"),
+        (403, {"by": "counterparty"}, "cancel.refusals.forbidden"),
+    ],
+)
+def test_refusal_with_effect(paper: Paper, status: int, how: dict[str, str], requirement: str) -> None:
+    paper.place()
+    paper.cancel(status, **how)
+    paper.query(canceled(paper.now))
+    assert paper.found() == [requirement]
+
+
+def test_second_cancel_with_effect(paper: Paper) -> None:
+    paper.place()
+    paper.cancel()
+    paper.query(canceled(paper.now - 0.1))
+    paper.cancel(404)
+    paper.query(canceled(paper.now, reject_reason=None) | {"updated_at": CREATED + 9})
+    assert paper.found() == ["cancel.refusals.not-found"]
+
+
+def _two(paper: Paper, by: str = "owner") -> None:
+    paper.place()
+    paper.place(order(id=OTHER), by=by)
+
+
+@pytest.mark.parametrize(
+    ("by", "requirement"),
+    [("owner", "cancel.effects.own-orders"), ("counterparty", "cancel.effects.foreign-orders")],
+)
+def test_another_order_is_canceled_as_well(paper: Paper, by: str, requirement: str) -> None:
+    _two(paper, by)
+    paper.cancel()
+    paper.query(canceled(paper.now, id=OTHER), order_id=OTHER, by=by)
+    assert paper.found() == [requirement]
+
+
+def test_another_order_is_left_alone(paper: Paper) -> None:
+    _two(paper)
+    paper.cancel()
+    paper.query(order(id=OTHER), order_id=OTHER)
+    assert paper.found() == []
+    assert paper.judge().tallies["cancel.effects.own-orders"].checks
+
+
+def test_bad_id_cancels_something(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(400, order_id="abc")
+    paper.query(canceled(paper.now))
+    assert paper.found() == ["cancel.refusals.invalid-id"]
+
+
+def test_parameter_cancels_the_order_it_names(paper: Paper) -> None:
+    _two(paper)
+    paper.cancel(query=f"id={OTHER}", aim="cancel.identity.path-only")
+    paper.query(canceled(paper.now, id=OTHER), order_id=OTHER)
+    assert paper.found() == ["cancel.identity.path-only"]
+
+
+def test_other_method_cancels(paper: Paper) -> None:
+    paper.place()
+    paper.add("other_method", "POST", f"/spot/orders/{ORDER}", 200, canceled(paper.now))
+    paper.query(canceled(paper.now))
+    assert paper.found() == ["cancel.errors.other-methods"]
+
+
+def test_canceled_order_is_listed(paper: Paper) -> None:
+    paper.place()
+    paper.cancel()
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order()])
+    assert paper.found() == ["cancel.effects.not-listed"]
+
+
+@pytest.mark.parametrize("shape", ["array", "object"])
+def test_canceled_order_is_not_listed(paper: Paper, shape: str) -> None:
+    _two(paper)
+    paper.cancel()
+    rows = [order(id=OTHER)]
+    paper.add("open_orders", "GET", "/spot/orders", 200, rows if shape == "array" else {"orders": rows})
+    assert paper.found() == []
+    assert paper.judge().tallies["cancel.effects.not-listed"].checks
+
+
+def _crossing(paper: Paper, filled: str) -> None:
+    paper.place()
+    paper.cancel()
+    taker = order(id=OTHER, side="sell", tif="ioc", quantity="10", filled_qty=filled, status="canceled")
+    paper.place(taker, takes=[], by="counterparty", aim="cancel.effects.off-book", expect="unfilled")
+
+
+def test_canceled_order_fills(paper: Paper) -> None:
+    _crossing(paper, "10")
+    assert paper.found() == ["cancel.effects.off-book"]
+
+
+def test_canceled_order_does_not_fill(paper: Paper) -> None:
+    _crossing(paper, "0")
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize(("rows", "requirement"), [([], "fills-kept"), (["30", "30"], "off-book"), (["30"], None)])
+def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str | None) -> None:
+    paper.place()
+    paper.fill("30")
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    trades = [{"order_id": ORDER, "price": "0.5", "quantity": quantity} for quantity in rows]
+    paper.add("my_trades", "GET", "/spot/trades/me", 200, trades, aim="cancel.effects.fills-kept")
+    assert paper.found() == ([f"cancel.effects.{requirement}"] if requirement else [])
+
+
+@pytest.mark.parametrize(
+    ("expect", "status", "aim"),
+    [("accepted", 400, "cancel.effects.lock-released"), ("refused", 200, "cancel.effects.lock-released-once")],
+)
+def test_funds(paper: Paper, expect: str, status: int, aim: str) -> None:
+    paper.place()
+    paper.cancel()
+    answer = {"error": "INSUFFICIENT_BALANCE"} if status == 400 else order(id=OTHER)
+    paper.add("new_order", "POST", "/spot/orders", status, answer, sent=order(), aim=aim, expect=expect)
+    assert paper.found() == [aim]
+
+
+def test_a_change_that_nothing_explains_is_no_finding(paper: Paper) -> None:
+    """A market may be delisted, a stranger may trade: only what we did can be blamed for a change."""
+    paper.place()
+    paper.query(canceled(paper.now))
+    assert paper.found() == []
