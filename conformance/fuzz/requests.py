@@ -54,7 +54,6 @@ class Fuzzer:
                     break
         finally:
             self.venue.recorder.note("driver", self.venue.case, driver="schemathesis", **self.counts)
-        self.venue.judge.troubled.discard(self.venue.case)  # each request that met trouble was sent again
         if self._unanswered:
             raise Undecidable(f"{len(self._unanswered)} generated requests were not served: {self._unanswered[0]}")
 
@@ -99,8 +98,13 @@ class Fuzzer:
         else:
             self.counts.update(others=1)
         self._cancel(item, order, segment)
-        if order is not None:
-            self._touched[order.id] = order
+        if order is None:
+            return
+        self._touched[order.id] = order
+        if order.fills and order.state in (State.LIVE, State.UNSURE):
+            # it rests where the next one is to be filled, and stands before it
+            self.venue.look(order)
+            self.venue.sweep(lambda other: other is order)
 
     def _cancel(self, item: Generated, order: Order | None, segment: str) -> None:
         venue, credential = self.venue, self._credential(item)
@@ -174,6 +178,8 @@ class Fuzzer:
         self._touched.clear()
         for order in orders.values():
             self.venue.look(order)
+        if not self._unanswered:  # each request that met trouble was sent again
+            self.venue.judge.troubled.discard(self.venue.case)
         kept = {order.id for order in self._kept.values()}
         case = self.venue.case
         self.venue.sweep(lambda order: order.case == case and order.id not in kept)
