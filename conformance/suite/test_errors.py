@@ -1,6 +1,6 @@
 """Chapter: Errors. Which refusal is given when."""
 
-from uuid import uuid4
+from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
 
 import pytest
 
@@ -98,8 +98,10 @@ def test_empty_id(venue: Venue, states: States, scheme: str) -> None:
 def test_unknown_id(venue: Venue, states: States, scheme: str) -> None:
     """An id that no order has is not found, and no order changes for it."""
     own = states.open("buy")
-    for _ in range(3):
-        venue.cancel(str(uuid4()), scheme=scheme)
+    for unknown in (uuid4(), uuid4(), uuid1(), uuid5(NAMESPACE_URL, own.id)):
+        venue.cancel(str(unknown), scheme=scheme)
+    for special in (UUID(int=0), UUID(int=2**128 - 1)):
+        venue.cancel(str(special), scheme=scheme)
     venue.look(own)
 
 
