@@ -19,7 +19,11 @@ SCHEMA = "spot-conformance/record/1"
 
 
 class Header(msgspec.Struct, tag="header", tag_field="kind"):
-    """The first row. `started_at` is Unix seconds; `accounts` maps an account to the schemes it can use."""
+    """The first row.
+
+    `started_at` is Unix seconds; `accounts` maps an account to the schemes it can use; `only` are the requirements
+    (or beginnings of ids) that were asked for, all if there are none.
+    """
 
     schema: str
     suite_version: str
@@ -31,6 +35,7 @@ class Header(msgspec.Struct, tag="header", tag_field="kind"):
     profile: str
     accounts: dict[str, list[str]]
     command: str = ""
+    only: list[str] = []
 
 
 class Auth(msgspec.Struct, omit_defaults=True):

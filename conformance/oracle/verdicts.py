@@ -80,8 +80,11 @@ def decide(judge: Judge, contract: Contract, waived: Mapping[str, str] | None = 
         for name in case.requirements:
             declared[name].append(case)
     decisions = []
+    selected = {r.id for r in contract.select(judge.header.only if judge.header else ())}
     for requirement in contract.requirements.values():
         verdict, reason = _decide(judge, requirement, declared[requirement.id])
+        if requirement.id not in selected and verdict is not Verdict.VIOLATED:
+            verdict, reason = Verdict.NOT_EXERCISED, "not selected"
         if verdict is Verdict.VIOLATED and waived and requirement.id in waived:
             verdict, reason = Verdict.WAIVED, waived[requirement.id]
         decisions.append(Decision(requirement, verdict, reason))

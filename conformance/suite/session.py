@@ -68,6 +68,7 @@ class Session:
             profile=options.profile,
             accounts={name: account.schemes for name, account in settings.accounts.items()},
             command=_command(),
+            only=list(getattr(options, "only", ())),
         )
         refuse_to_forget(self.report_dir, settings.base_url)
         try:
