@@ -137,6 +137,9 @@ def _cancel_patiently(venue: Venue, order: Order, others: Sequence[Order]) -> No
         exchange = venue.send(venue.cancel_call(order))
         if exchange.response is not None and exchange.response.status == 503:
             attempts.append(exchange.n)
+            venue.look(order)
+            if order.state is not State.LIVE:
+                return
             continue
         if exchange.response is None:
             raise Trouble("the answer to a cancel was lost")
