@@ -19,7 +19,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from conformance.fuzz.matching import Plan, plan
 from conformance.fuzz.watch import Watch
@@ -163,6 +163,7 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             self.put(account, side, self.prices[level], self.states.units("2"), "gtc", scheme)
 
+    @precondition(lambda self: self.over or self.has(State.LIVE))
     @rule(account=ACCOUNTS, side=SIDES, units=st.sampled_from(["1", "2"]), scheme=SCHEMES)
     @_step
     def market(self, account: str, side: str, units: str, scheme: str) -> None:
@@ -177,6 +178,7 @@ class Machine(RuleBasedStateMachine):
             price = found.makers[0].price or Decimal(0)
             self.put(account, side, None, quantity, None, scheme, quote=price * quantity)
 
+    @precondition(lambda self: self.over or self.has(State.LIVE))
     @rule(which=WHICH, times=st.integers(1, 8), scheme=SCHEMES)
     @_step
     def nibble(self, which: int, times: int, scheme: str) -> None:
@@ -190,6 +192,7 @@ class Machine(RuleBasedStateMachine):
             side, taker = OTHER_SIDE[order.side], OTHER_ACCOUNT[order.account]
             self.put(taker, side, order.price, self.states.units("1"), "ioc", scheme)
 
+    @precondition(lambda self: self.over or self.has(State.LIVE))
     @rule(which=WHICH, scheme=SCHEMES)
     @_step
     def cancel(self, which: int, scheme: str) -> None:
@@ -197,6 +200,7 @@ class Machine(RuleBasedStateMachine):
         if order := self.pick(which, lambda order: order.state is State.LIVE):
             self.cancel_as(order.account, order, scheme)
 
+    @precondition(lambda self: self.over or bool(self.orders))
     @rule(which=WHICH, scheme=SCHEMES)
     @_step
     def cancel_foreign(self, which: int, scheme: str) -> None:
@@ -204,6 +208,7 @@ class Machine(RuleBasedStateMachine):
         if order := self.pick(which, lambda order: order.state is not State.UNSURE):
             self.cancel_as(OTHER_ACCOUNT[order.account], order, scheme)
 
+    @precondition(lambda self: self.over or self.has(State.CANCELED, State.FILLED))
     @rule(which=WHICH, scheme=SCHEMES)
     @_step
     def cancel_again(self, which: int, scheme: str) -> None:
@@ -236,6 +241,7 @@ class Machine(RuleBasedStateMachine):
             if order.account == account and order.state is State.UNSURE:
                 self.venue.look(order)
 
+    @precondition(lambda self: self.over or bool(self.orders))
     @rule(which=WHICH, scheme=SCHEMES)
     @_step
     def query(self, which: int, scheme: str) -> None:
@@ -274,6 +280,10 @@ class Machine(RuleBasedStateMachine):
     def book(self) -> list[Order]:
         """The resting orders of this example, oldest first."""
         return [order for order in self.orders if order.state is State.LIVE]
+
+    def has(self, *states: State) -> bool:
+        """Whether an order of this example is in one of these states."""
+        return any(order.state in states for order in self.orders)
 
     def pick(self, which: int, fits: Callable[[Order], bool]) -> Order | None:
         """One of the orders that fit, or None."""
