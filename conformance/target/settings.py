@@ -237,6 +237,7 @@ def load_settings(
             target[key] = flags[key]
     if not target.get("base_url"):
         return None
+    base_url = _base_url(str(target["base_url"]))
     accounts = document.get("accounts", {})
     owner = _account("owner", accounts.get("owner", {}), env)
     counterparty = _account("counterparty", accounts.get("counterparty", {}), env)
@@ -246,7 +247,7 @@ def load_settings(
             f"set {PREFIX}OWNER_JWT, or {PREFIX}OWNER_API_KEY and {PREFIX}OWNER_API_SECRET",
         )
     return Settings(
-        base_url=_base_url(str(target["base_url"])),
+        base_url=base_url,
         owner=owner,
         counterparty=counterparty if counterparty.schemes else None,
         symbol=target.get("symbol"),
