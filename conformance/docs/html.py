@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 from conformance.docs.blocks import Block, Kind, one_line
 
 _SKIPPED = frozenset({"script", "style", "nav", "svg", "button", "template", "head", "footer", "aside", "noscript"})
-_BREAKS = frozenset({"p", "div", "li", "ul", "ol", "section", "article", "main", "header", "br", "hr", "blockquote"})
+_BREAKS = frozenset(
+    {"p", "div", "li", "ul", "ol", "section", "article", "main", "header", "br", "hr", "blockquote"}
+)
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _LANGUAGE = re.compile(r"\blang(?:uage)?-([\w+#-]+)")
 

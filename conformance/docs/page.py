@@ -113,9 +113,11 @@ def read_page(path: Path) -> Page:
 
 def form_of(text: str, suffix: str = "") -> str:
     """Whether a text is html, markdown or plain: by its beginning, then by its marks; `suffix` decides a doubt."""
-    if suffix in (".html", ".htm") or re.match(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|body|article|main)\b", text, re.I):
+    if suffix in (".html", ".htm") or re.match(
+        r"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|body|article|main)\b", text, re.IGNORECASE
+    ):
         return "html"
-    marks = re.search(r"^#{1,6} \S", text, re.M) or re.search(r"^```", text, re.M)
+    marks = re.search(r"^#{1,6} \S", text, re.MULTILINE) or re.search(r"^```", text, re.MULTILINE)
     if suffix in (".md", ".mdx", ".markdown"):
         return "markdown"
     # a comment of a shell sample looks like a heading; a section's name after the marks does not
@@ -250,7 +252,10 @@ def _parameters(rows: list[dict[str, str]]) -> list[Parameter]:
 
 def _notes(rows: list[dict[str, str]]) -> list[Note]:
     return [
-        Note(tuple(re.findall(r"\w+", _cell(row, "field", "fields", "name"))), _cell(row, "notes", "note", "description"))
+        Note(
+            tuple(re.findall(r"\w+", _cell(row, "field", "fields", "name"))),
+            _cell(row, "notes", "note", "description"),
+        )
         for row in rows
     ]
 
@@ -292,7 +297,7 @@ def _language_of(title: str, told: str, code: str) -> str:
         return "shell"
     if told or title:
         return told or title.split()[0].lower()
-    return "shell" if re.search(r"^\s*curl\s", code, re.M) else ""
+    return "shell" if re.search(r"^\s*curl\s", code, re.MULTILINE) else ""
 
 
 def _samples(blocks: Iterable[Block]) -> list[Sample]:
