@@ -47,9 +47,12 @@ class Tally:
             group.schemes.add(finding.scheme)
 
     def prefer(self, case: str, begin: int, end: int, story: str) -> None:
-        """Show the findings that exchanges `begin` to `end` made in place of earlier ones of the same case."""
-        for group in self.groups.values():
+        """Show the findings that exchanges `begin` to `end` made in place of earlier ones of the same case, first."""
+        chosen = {}
+        for key, group in self.groups.items():
             last = group.last
             if group.first.case == case == last.case and all(begin <= n <= end for n in last.exchanges):
                 last.why = f"{last.why}. {story}" if last.why and story not in last.why else story
                 group.first = last
+                chosen[key] = group
+        self.groups = {**chosen, **self.groups}
