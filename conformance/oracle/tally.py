@@ -47,7 +47,7 @@ class Tally:
             group.schemes.add(finding.scheme)
 
     def prefer(self, case: str, begin: int, end: int, story: str) -> None:
-        """Show the findings that exchanges `begin` to `end` made in place of earlier ones of the same case, first."""
+        """Show what exchanges `begin` to `end` found, first and in place of earlier findings of the same case."""
         chosen = {}
         for key, group in self.groups.items():
             last = group.last
