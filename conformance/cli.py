@@ -255,6 +255,69 @@ def explain(requirement: str) -> None:
     print_requirement(requirement, _console())
 
 
+_page = click.Path(path_type=Path, dir_okay=False)
+
+
+@cli.group()
+def docs() -> None:
+    """Check a docs page against the OpenAPI document, run its samples, and see what covers it."""
+
+
+@docs.command("check")
+@click.argument("page", type=_page)
+@click.option("--accept-known", is_flag=True, help="Differences that openapi/page.yaml knows do not count.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--digests", is_flag=True, help="Only print a source-rows.yaml for this page.")
+def check_docs(page: Path, accept_known: bool, as_json: bool, digests: bool) -> None:
+    r"""Say what PAGE (HTML, Markdown, or a select-all's text) and the OpenAPI document say differently.
+
+    \b
+    Example:
+      spot-conformance docs check cancel-order.txt
+    Exit status: 0 nothing, 1 something, 2 the page cannot be read.
+    """
+    from conformance.docs.tell import check
+
+    raise SystemExit(check(page, _console(), accept_known=accept_known, as_json=as_json, digests=digests))
+
+
+@docs.command("run")
+@click.argument("page", type=_page)
+@_target_options
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=20.0, show_default=True, help="Of a sample, in s."
+)
+@click.option(
+    "--report-dir", type=click.Path(path_type=Path, file_okay=False), help="Write record and reports there."
+)
+def run_docs(page: Path, **options: Any) -> None:
+    r"""Run PAGE's own samples against a target, and judge what they send and receive. Shows each one first.
+
+    \b
+    Example:
+      spot-conformance docs run cancel-order.txt
+    """
+    from conformance.docs.run import run_page
+
+    raise SystemExit(run_page(page, options, _console()))
+
+
+@docs.command("coverage")
+@click.argument("page", type=_page, required=False)
+@click.option("--results", type=_page, help="The results.json of a run, for the verdicts.")
+@click.option("--markdown", is_flag=True, help="As a Markdown table.")
+def cover_docs(page: Path | None, results: Path | None, markdown: bool) -> None:
+    r"""Show each statement of PAGE beside its requirements and their last verdicts.
+
+    \b
+    Example:
+      spot-conformance docs coverage cancel-order.txt --results reports/results.json
+    """
+    from conformance.docs.coverage import coverage
+
+    raise SystemExit(coverage(page, results, _console(), markdown=markdown))
+
+
 def main() -> None:
     """Run the command line."""
     cli(prog_name="spot-conformance")

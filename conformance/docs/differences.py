@@ -1,4 +1,4 @@
-"""What a check of a page says: differences, each under a name that stays the same as long as the difference does."""
+"""What a check of a page says: differences, each under a name that lasts as long as the difference does."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def parse_page(text: str, name: str = "the page", suffix: str = "") -> Page:
 
 
 def _sections(blocks: Iterable[Block]) -> dict[Section, list[Block]]:
-    """The blocks of each section. Of several places that are called alike (a table of contents) the fullest counts."""
+    """The blocks of each section. Of several that are called alike (a table of contents) the fullest counts."""
     found: dict[Section, list[Block]] = {}
     current: list[Block] = []
     place: Section | None = None

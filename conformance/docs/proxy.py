@@ -66,7 +66,7 @@ class Proxy:
 def recording_proxy(base_path: str, forward: Forward, *, most: int = 50) -> Iterator[Proxy]:
     """A proxy on a free port of 127.0.0.1 for as long as the context is open.
 
-    `forward` sends a request on and returns the exchange, or None for one that is not to be sent on, which gets 421.
+    `forward` sends a request on and returns the exchange, or None for what is not to be sent on, which gets 421.
     After `most` requests every further one is refused: a sample that loops does not reach the target.
     """
     proxy = Proxy("")

@@ -70,7 +70,7 @@ def read_recipe(sample: Sample) -> Recipe:
     signs = "signature" in names or bool(re.search(r"\bhmac\b|signature", code, re.IGNORECASE))
     if not signs:
         return Recipe(method.upper() if method else None, headers, names, False)
-    values = {name: value for name, value in _ASSIGNED.findall(code)}
+    values = dict(_ASSIGNED.findall(code))
     signed, newline = _signed(code, values)
     return Recipe(
         method=method.upper() if method else None,

@@ -17,7 +17,8 @@ from conformance.docs.page import Sample
 
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _ASSIGNMENT = re.compile(
-    r"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*)(?P<quote>[\"'])(?P<value>[^\"'\n]*)(?P=quote)",
+    r"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*)"
+    r"(?P<quote>[\"'])(?P<value>[^\"'\n]*)(?P=quote)",
     re.MULTILINE,
 )
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
@@ -106,7 +107,7 @@ def _logical_lines(code: str) -> list[tuple[int, int, bool]]:
 
 @dataclass(frozen=True)
 class Filled:
-    """A sample with credentials and an order in place. `wants` is the credential it has room for: jwt or api_key."""
+    """A sample with credentials and an order in place. `wants` is the credential that it has room for."""
 
     code: str
     filled: tuple[str, ...]

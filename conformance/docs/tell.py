@@ -53,15 +53,15 @@ def check(path: Path, console: Console, *, accept_known: bool, as_json: bool, di
 
 
 def _print(path: Path, page: Page, found: Sequence[Difference], console: Console) -> None:
-    console.print(f"{path}, read as {page.form}: {_parts(page)}", markup=False)
+    console.print(f"{path}, read as {page.form}: {_parts(page)}", markup=False, soft_wrap=True)
     for difference in found:
         mark = "· known" if difference.known else "✗"
-        console.print(f"{mark} {difference.id}: {visible(difference.message)}", markup=False)
+        console.print(f"{mark} {difference.id}: {visible(difference.message)}", markup=False, soft_wrap=True)
         if (difference.page, difference.document) != ("-", "-"):
-            console.print(f"    page      {visible(difference.page)}", markup=False)
-            console.print(f"    document  {visible(difference.document)}", markup=False)
+            console.print(f"    page      {visible(difference.page)}", markup=False, soft_wrap=True)
+            console.print(f"    document  {visible(difference.document)}", markup=False, soft_wrap=True)
         if difference.known:
-            console.print(f"    why       {difference.known}", markup=False)
+            console.print(f"    why       {difference.known}", markup=False, soft_wrap=True)
     new = sum(1 for difference in found if difference.known is None)
     known = len(found) - new
     if not found:
