@@ -41,7 +41,6 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
     response = exchange.response
     good = exchange.auth is not None and exchange.auth.flaw is None
     if response is None or is_infrastructure(response):
-        judge.troubled.add(exchange.case)
         if good and order is not None and (response is None or response.status != 429):
             order.state = State.UNSURE if order.state is State.LIVE else order.state
         return

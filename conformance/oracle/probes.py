@@ -18,7 +18,6 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     """Enter a placed order into the ledger; judge it if it was placed to test an earlier cancel."""
     response = exchange.response
     if response is None or is_infrastructure(response):
-        judge.troubled.add(exchange.case)
         return
     sent = json.loads(exchange.request.body or "{}")
     answer = try_parse(response)

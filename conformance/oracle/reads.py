@@ -34,7 +34,6 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
     response = exchange.response
     order = judge.ledger.get(path_id(judge, exchange).uuid)
     if response is None or is_infrastructure(response):
-        judge.troubled.add(exchange.case)
         return
     if order is None or exchange.auth is None or exchange.auth.account != order.account:
         return
