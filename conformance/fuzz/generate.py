@@ -133,15 +133,16 @@ def generate(document: Mapping[str, Any], phase: str, total: int, seed_: int) ->
         return [_aimed(item, random) for item in _bytes(count)]
     with_body = round(count * _WITH_BODY)
     make = _coverage if phase == "coverage" else _drawn
+    more = 1.6 if total > 300 else 1.0  # the longer one draws, the more repeats
     raw = [
-        *make(document, phase, count - with_body, seed_, body=False),
-        *make(document, phase, with_body, seed_, body=True),
+        *make(document, phase, round(more * (count - with_body)), seed_, body=False),
+        *make(document, phase, round(more * with_body), seed_, body=True),
     ]
     found: dict[tuple[object, ...], Generated] = {}
     for case in raw:
         item = _read(case, phase, random)
         found.setdefault((item.method, item.id, item.query, item.headers, item.body), item)
-    return [_aimed(item, random) for item in found.values()]
+    return [_aimed(item, random) for item in list(found.values())[:count]]
 
 
 @lru_cache(maxsize=2)
@@ -264,6 +265,8 @@ def _aimed(item: Generated, random: Random) -> Generated:
         target = random.choices(list(weights), list(weights.values()))[0]
     if item.method != "DELETE":
         target = random.choice(["own open", "own partially filled"])
+    if item.phase == "bytes":  # each byte is sent once, so that no other reason may stand before it
+        return replace(item, target=target, credential=random.choice(["jwt", "api_key"]))
     credential = random.choices(["jwt", "api_key", "none", "unsigned"], [0.45, 0.45, 0.05, 0.05])[0]
     if item.method != "DELETE" and credential in ("none", "unsigned"):
         credential = "jwt"

@@ -33,7 +33,8 @@ from conformance.target.venue import Venue
 
 BUDGETS = {"quick": (6, 12), "standard": (25, 16), "thorough": (120, 25)}  # examples, steps in each
 _LEVELS = 4
-_SHRINK_RUNS = 60  # examples that may be spent on making a failure shorter
+_BESIDE = 3  # orders at the same price that are looked at after a cancel
+_SHRINK_RUNS = 200  # examples that may be spent on making a failure shorter
 
 ACCOUNTS = st.sampled_from(["owner", "counterparty"])
 SCHEMES = st.sampled_from(["jwt", "api_key"])
@@ -49,18 +50,13 @@ class Broken(Exception):
 
 @dataclass
 class Campaign:
-    """One run of the machine: what all its examples share.
-
-    `story` is the shortest failing sequence so far, made by the exchanges `begin` to `end`.
-    """
+    """One run of the machine: what all its examples share. `story` is the shortest failing sequence so far."""
 
     venue: Venue
     states: States
     counts: Counter[str] = field(default_factory=lambda: Counter(examples=0, steps=0, abandoned=0))
     wanted: set[str] = field(default_factory=set)
     story: list[str] = field(default_factory=list)
-    begin: int = 0
-    end: int = 0
     runs_after: int = 0
 
     @property
@@ -91,9 +87,6 @@ def explore(venue: Venue, states: States, profile: str, seed_: int) -> Campaign:
     # the oracle has what was found; Flaky: it did not come again, or making it shorter was cut off
     with suppress(Broken, Flaky):
         run_state_machine_as_test(bound, settings=config)
-    if campaign.story:
-        note = {"begin": campaign.begin, "end": campaign.end, "story": "; ".join(campaign.story)}
-        venue.recorder.note("shrunk", venue.case, **note)
     venue.recorder.note("driver", venue.case, driver="state-machine", **campaign.counts)
     venue.judge.troubled.discard(venue.case)  # examples that met trouble were abandoned
     if campaign.counts["abandoned"] * 2 > campaign.counts["examples"]:
@@ -183,14 +176,16 @@ class Machine(RuleBasedStateMachine):
     @_step
     def nibble(self, which: int, times: int, scheme: str) -> None:
         """Take from the order that is first in line at a live order's price, bit by bit."""
-        order = self.pick(which, lambda order: order.state is State.LIVE)
-        if order is None:
-            return
-        for _ in range(times):
-            if order.state is not State.LIVE or self.over:
-                return
-            side, taker = OTHER_SIDE[order.side], OTHER_ACCOUNT[order.account]
-            self.put(taker, side, order.price, self.states.units("1"), "ioc", scheme)
+        if order := self.pick(which, lambda order: order.state is State.LIVE):
+            self.take_from(order, times, scheme)
+
+    @rule(account=ACCOUNTS, side=SIDES, level=LEVELS, times=st.integers(1, 10), scheme=SCHEMES)
+    @_step
+    def large(self, account: str, side: str, level: int, times: int, scheme: str) -> None:
+        """Place a large order and take from it many times."""
+        order = self.put(account, side, self.prices[level], self.states.units("12"), "gtc", scheme)
+        if order is not None:
+            self.take_from(order, times, scheme)
 
     @precondition(lambda self: self.over or self.has(State.LIVE))
     @rule(which=WHICH, scheme=SCHEMES)
@@ -199,6 +194,7 @@ class Machine(RuleBasedStateMachine):
         """Cancel a live order as its owner."""
         if order := self.pick(which, lambda order: order.state is State.LIVE):
             self.cancel_as(order.account, order, scheme)
+            self.look_beside(order)
 
     @precondition(lambda self: self.over or bool(self.orders))
     @rule(which=WHICH, scheme=SCHEMES)
@@ -258,17 +254,27 @@ class Machine(RuleBasedStateMachine):
         self.tell(f"{account} lists the open orders")
 
     def teardown(self) -> None:
-        """Look at every order once more, then leave nothing open."""
+        """Cancel what is open, look at every order once more, and leave nothing behind."""
         try:
             if not self.over:
-                for order in self.orders:
-                    self.venue.look(order)
-                self.tell("every order is queried")
-                self.check()
-        except Trouble as trouble:
-            self.abandon(str(trouble))
+                self.finish()
         finally:
             self.venue.sweep()
+
+    def finish(self) -> None:
+        """The end of an example that nothing has ended before."""
+        try:
+            for number, order in enumerate(self.book()):
+                if order.state is State.LIVE:
+                    self.cancel_as(order.account, order, ("jwt", "api_key")[number % 2])
+                    self.look_beside(order)
+                    self.check()
+            for order in self.orders:
+                self.venue.look(order)
+        except (Trouble, Undecidable) as trouble:
+            self.abandon(str(trouble))
+        self.tell("every order is queried")
+        self.check()
 
     # ------------------------------------------------------------------ steps in common
 
@@ -299,11 +305,14 @@ class Machine(RuleBasedStateMachine):
         tif: str | None,
         scheme: str,
         quote: Decimal | None = None,
-    ) -> None:
-        """Place an order whose fills are known beforehand; what the pages refuse, or leave open, is not placed."""
+    ) -> Order | None:
+        """Place an order whose fills are known beforehand, and return it.
+
+        What the pages refuse, or leave open, is not placed.
+        """
         found = plan(account, side, price, quantity, self.book())
         if found.meets_own or (tif == "post_only" and found.fills):
-            return
+            return None
         _known(found)
         before = set(self.venue.judge.ledger.orders)
         problem: Exception | None = None
@@ -321,8 +330,9 @@ class Machine(RuleBasedStateMachine):
             )
         except (Trouble, Undecidable) as trouble:
             problem = trouble
+        placed = None
         for order_id in self.venue.judge.ledger.orders.keys() - before:
-            order = self.venue.judge.ledger.orders[order_id]
+            placed = order = self.venue.judge.ledger.orders[order_id]
             self.orders.append(order)
             self.names[order.id] = f"o{len(self.orders)}"
             at = f"@ {plain(price)}" if price is not None else "at market"
@@ -336,11 +346,26 @@ class Machine(RuleBasedStateMachine):
             for order in self.orders:
                 self.venue.look(order)
             raise problem
+        return placed
+
+    def take_from(self, order: Order, times: int, scheme: str) -> None:
+        """Let the other account trade at an order's price, bit by bit, as long as the order is live."""
+        side, taker = OTHER_SIDE[order.side], OTHER_ACCOUNT[order.account]
+        for _ in range(times):
+            if order.state is State.LIVE:
+                self.put(taker, side, order.price, self.states.units("1"), "ioc", scheme)
 
     def cancel_as(self, account: str, order: Order, scheme: str) -> None:
         """Cancel an order by an account and say how it went."""
         exchange = self.venue.cancel(order, by=account, scheme=self.scheme(account, scheme))
         self.tell(f"{account} cancels {self.names[order.id]} by {scheme} -> {_answer(exchange)}")
+
+    def look_beside(self, order: Order) -> None:
+        """Look at live orders at the price of one that was canceled: they must be as they were."""
+        beside = [other for other in self.book() if (other.side, other.price) == (order.side, order.price)]
+        for other in beside[:_BESIDE]:
+            self.venue.look(other)
+            self.tell(f"{other.account} queries {self.names[other.id]}")
 
     def tell(self, line: str) -> None:
         """Add a line to the story."""
@@ -360,9 +385,11 @@ class Machine(RuleBasedStateMachine):
             return
         campaign.wanted = campaign.wanted & broken or broken
         self.over = True
-        if not campaign.story or len(self.story) <= len(campaign.story):
+        if not campaign.story or len(self.story) < len(campaign.story):
             campaign.story = list(self.story)
-            campaign.begin, campaign.end = self.begin, self.venue.recorder.next_number - 1
+            # at once, while these are the latest of their kind
+            recorder, story = self.venue.recorder, "; ".join(self.story)
+            recorder.note("shrunk", self.venue.case, begin=self.begin, end=recorder.next_number - 1, story=story)
         raise Broken(", ".join(sorted(broken)))
 
 
