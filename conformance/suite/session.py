@@ -15,7 +15,7 @@ import pytest
 from conformance import __version__
 from conformance.contract import load_contract
 from conformance.errors import ConfigError, SuiteError
-from conformance.oracle.findings import Check
+from conformance.oracle.findings import Check, Finding
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Header, Row
 from conformance.suite.aged import Aged
@@ -167,8 +167,9 @@ class Session:
             musts = [f for f in findings if self.contract.requirements[f.requirement].level == "MUST"]
             if musts:
                 outcome = "failed"
-                # the last of a kind: a driver that generates has made it the smallest
-                kinds = {(f.requirement, f.key or f.seen): f for f in musts}
+                kinds = {f.requirement: f for f in musts}
+                for shown in self._shown(name, set(kinds)):
+                    kinds[shown.requirement] = shown
                 reason = "\n".join(
                     f"{f.requirement}: {f.message}\n  expected {f.expected}\n  seen     {f.seen}"
                     + (f"\n  {f.why}" if f.why else "")
@@ -178,6 +179,15 @@ class Session:
         for listener in self.listeners:
             listener(name, outcome, time.monotonic() - started, reason)
         return outcome, reason
+
+    def _shown(self, case: str, requirements: set[str]) -> list[Finding]:
+        """A case's findings as the report shows them, perhaps made small by a driver; the first one last."""
+        return [
+            group.first
+            for requirement in requirements
+            for group in reversed(self.judge.tallies[requirement].groups.values())
+            if group.first.case == case
+        ]
 
     def _attempts(self, name: str, case: Callable[[], object]) -> tuple[str, str | None]:
         reason = ""
