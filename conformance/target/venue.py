@@ -12,6 +12,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -304,7 +305,8 @@ class Venue:
     def sweep(self, which: Callable[[Order], bool] | None = None) -> int:
         """Cancel what is left of this case (or what `which` picks); how many could not be.
 
-        Orders are looked up by query when an answer is lost, so nothing stays open unnoticed.
+        Orders are looked up by query when an answer is lost, so nothing stays open unnoticed. Waiting helps against
+        trouble only: an order whose cancel is refused for good is tried once more, at once.
         """
         left = 0
         driver, self.driver = self.driver, "cleanup"
@@ -312,18 +314,19 @@ class Venue:
         for order in picked:
             if which is not None and not which(order):
                 continue
+            refusals = 0
             for attempt in range(_ATTEMPTS):
-                try:
-                    self.send(self.cancel_call(order, by=order.account))
+                with suppress(Trouble):
+                    response = self.send(self.cancel_call(order, by=order.account)).response
+                    settled = response is not None and not (is_infrastructure(response) or is_transient(response))
+                    refusals += settled
                     if order.state in (State.LIVE, State.UNSURE):
                         self.look(order)
-                except Trouble:
-                    pass
-                if order.state not in (State.LIVE, State.UNSURE):
+                if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
                     break
-                self.pause(attempt)
-            else:
-                left += 1
+                if not refusals:
+                    self.pause(attempt)
+            left += order.state in (State.LIVE, State.UNSURE)
         self.driver = driver
         return left
 
