@@ -76,7 +76,7 @@ def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
 
 def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
-    canceled = False
+    canceled, refusals = False, 0
     for attempt in range(_TRIES):
         try:
             look = venue.get("query_order", f"/spot/orders/{order_id}", name)
@@ -92,6 +92,9 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
                 canceled = True
             if answer in (200, 404) and status is None:
                 return True, canceled
+            refusals += answer in (400, 403, 404)
+            if refusals >= 2:
+                return False, canceled  # refused for good, though it is live: waiting does not help
         except Trouble:  # the query was patient already
             outcome.silent += 1
             if outcome.silent >= _GIVE_UP:
