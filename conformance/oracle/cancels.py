@@ -130,16 +130,30 @@ def _wrong_status(
     if status == 401 and auth and auth.scheme == "api_key" and exchange.end - exchange.start > _STALE:
         judge.troubled.add(exchange.case)  # the signature may have expired on a slow way
         return
-    requirement = _blamed(exchange, expected, status)
     seen = describe(status, body)
+    if status == 404 and order is not None and order.acts and CANCELED in expected.answers:
+        act = order.acts[-1]
+        judge.broken(
+            act.requirement,
+            exchange,
+            "the order has ended, although all requests that named it were refused",
+            str(expected),
+            seen,
+            exchanges=[act.n, exchange.n],
+            order=order.id,
+            key="ended",
+        )
+        order.state = State.UNSURE
+        return
     judge.broken(
-        requirement,
+        _blamed(exchange, expected, status),
         exchange,
         f"a cancel ({expected.situation}) is answered with {seen}",
         str(expected),
         seen,
         order=order.id if order else None,
         key=f"{expected.situation}|{status}",
+        doubtful=status == 404 and order is not None and judge.acted_since(order),
     )
     if order is not None and auth is not None and order.account != auth.account and status == 200:
         judge.broken(
@@ -367,7 +381,7 @@ def judge_parity(judge: Judge) -> None:
         finding = None
         if jwt != key and not (jwt & key):
             finding = Finding(
-                "cancel.success.parity",
+                "cancel.answers.parity",
                 f"the two credentials get different answers ({situation})",
                 f"with both what the JWT gets: {_list(jwt)}",
                 f"API key: {_list(key)}",
@@ -375,7 +389,7 @@ def judge_parity(judge: Judge) -> None:
                 "",
                 key=situation,
             )
-        judge.add(Check("cancel.success.parity", n[1], "", finding))
+        judge.add(Check("cancel.answers.parity", n[1], "", finding))
 
 
 def _list(statuses: set[int]) -> str:

@@ -21,6 +21,7 @@ class Finding:
 
     `key` is the same for findings that show the same mistake, so that repeats are counted and not listed.
     `scheme` is the credential that the request carried; `order` the order it was about.
+    A `doubtful` one may be the after-effect of another mistake, and is dropped where one is found that explains it.
     """
 
     requirement: str
@@ -34,6 +35,7 @@ class Finding:
     scheme: str | None = None
     order: str | None = None
     diff: list[Difference] = field(default_factory=list)
+    doubtful: bool = False
 
 
 @dataclass(slots=True)

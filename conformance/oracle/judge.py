@@ -19,6 +19,15 @@ from conformance.oracle.ledger import Act, Ledger, Order, State
 from conformance.oracle.tally import Tally
 from conformance.record import Exchange, Footer, Header, Note, Row
 
+# Requirements whose violation ends orders behind the ledger's back.
+_EXPLAINS = (
+    "cancel.effects.own-orders",
+    "cancel.effects.foreign-orders",
+    "cancel.refusals.",
+    "cancel.identity.",
+    "cancel.unavailable.no-effect",
+    "cancel.errors.other-methods",
+)
 _RECENT = 4000  # acts that are kept to find out which one changed an order that it did not name
 
 
@@ -87,7 +96,14 @@ class Judge:
         for order_id in list(self.pending):
             self.settle(order_id)
         cancels.judge_parity(self)
+        self._drop_after_effects()
         return self._fresh
+
+    def _drop_after_effects(self) -> None:
+        """Drop what a mistake elsewhere explains: an order that another request ended is not found later on."""
+        if any(self.tallies[name].groups for name in list(self.tallies) if name.startswith(_EXPLAINS)):
+            for tally in self.tallies.values():
+                tally.drop_doubtful()
 
     def judge_exchange(self, exchange: Exchange) -> None:
         """Judge one exchange as if it were the only one under way, and enter its effect into the ledger."""
@@ -184,6 +200,10 @@ class Judge:
             return order.acts
         since = [act for act in self.recent if act.n > order.confirmed]
         return [act for act in since if act.case == order.case] or since
+
+    def acted_since(self, order: Order) -> bool:
+        """Whether requests that did not name `order` could have changed it since it was last seen."""
+        return any(act.n > order.confirmed and act.case == order.case for act in self.recent)
 
     def confirm(self, order: Order, exchange: Exchange) -> None:
         """The order is as it should be: all that was done since has not changed it."""

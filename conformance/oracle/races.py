@@ -147,6 +147,9 @@ def _reason(history: History, initial: OrderState) -> tuple[str, str, str]:
             return one, "the order is canceled, but every concurrent cancel is refused", "one of them succeeds"
         if looks[-1] is State.LIVE and not history.of(Kind.FILL):
             return one, "the order is open, but concurrent cancels are refused with 404", "one of them succeeds"
+    over = min((o.end for o in (*cancels, *alls)), default=histories.NEVER)
+    if any(o.start > over and o.filled for o in history.of(Kind.FILL)):
+        return FILLS_COUNTED, *_fills_reason(history, initial)
     if won and State.LIVE in looks:
         return MONOTONIC_READS, "the canceled order is shown as live", "canceled, ever after"
     in_race = [o for o in history.operations if o.kind is Kind.READ and history.by_n[o.n] not in history.settled]
@@ -276,8 +279,8 @@ def _take_its_word(judge: Judge, history: History) -> None:
     order.state = State.UNSURE
     for exchange in history.settled[-1:]:
         reads.judge_query(judge, exchange)
-    if not history.is_certain and order.state is State.LIVE:
-        order.state = State.UNSURE
+    if order.state is State.LIVE:
+        order.state = State.UNSURE  # what broke once proves nothing when it is met again
 
 
 _WHAT = {"cancel_order": "cancel", "new_order": "take", "query_order": "look", "cancel_all": "cancel-all"}

@@ -11,13 +11,14 @@ from conformance.oracle.findings import Check, Finding
 class Group:
     """Findings that show the same mistake: the one that is shown, the latest, how many, by which credentials.
 
-    The first one is shown, unless a driver has made a smaller one of it.
+    The first one is shown, unless a driver has made a smaller one of it. A group is doubtful if all of it is.
     """
 
     first: Finding
     last: Finding
     times: int = 1
     schemes: set[str] = field(default_factory=set)
+    doubtful: bool = True
 
 
 @dataclass(slots=True)
@@ -43,8 +44,13 @@ class Tally:
         else:
             group.times += 1
             group.last = finding
+        group.doubtful = group.doubtful and finding.doubtful
         if finding.scheme:
             group.schemes.add(finding.scheme)
+
+    def drop_doubtful(self) -> None:
+        """Forget the groups of which every finding is doubtful."""
+        self.groups = {key: group for key, group in self.groups.items() if not group.doubtful}
 
     def prefer(self, case: str, begin: int, end: int, story: str) -> None:
         """Show what exchanges `begin` to `end` found, first and in place of earlier findings of the same case."""

@@ -94,7 +94,7 @@ def test_empty_id(venue: Venue, states: States, scheme: str) -> None:
     venue.look(order)
 
 
-@pytest.mark.exercises("cancel.errors.not-found.unknown", "cancel.refusals.not-found", "cancel.success.parity")
+@pytest.mark.exercises("cancel.errors.not-found.unknown", "cancel.refusals.not-found", "cancel.answers.parity")
 def test_unknown_id(venue: Venue, states: States, scheme: str) -> None:
     """An id that no order has is not found, and no order changes for it."""
     own = states.open("buy")
@@ -105,7 +105,7 @@ def test_unknown_id(venue: Venue, states: States, scheme: str) -> None:
     venue.look(own)
 
 
-@pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found", "cancel.success.parity")
+@pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found", "cancel.answers.parity")
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_canceled_again(venue: Venue, states: States, scheme: str, side: str) -> None:
     """A second cancel, and a third, find nothing and change nothing."""
@@ -125,7 +125,7 @@ def test_partially_filled_canceled_again(venue: Venue, states: States, scheme: s
     venue.look(order)
 
 
-@pytest.mark.exercises("cancel.errors.not-found.filled", "cancel.refusals.not-found", "cancel.success.parity")
+@pytest.mark.exercises("cancel.errors.not-found.filled", "cancel.refusals.not-found", "cancel.answers.parity")
 @pytest.mark.parametrize("side", ["buy", "sell"])
 @pytest.mark.parametrize("how", ["resting", "at once"])
 def test_filled(venue: Venue, states: States, scheme: str, side: str, how: str) -> None:
@@ -137,7 +137,7 @@ def test_filled(venue: Venue, states: States, scheme: str, side: str, how: str) 
 
 
 @pytest.mark.exercises(
-    "cancel.errors.not-found.ioc-remainder", "cancel.refusals.not-found", "cancel.success.parity"
+    "cancel.errors.not-found.ioc-remainder", "cancel.refusals.not-found", "cancel.answers.parity"
 )
 @pytest.mark.parametrize("side", ["buy", "sell"])
 @pytest.mark.parametrize("filled", [False, True], ids=["untouched", "partly filled"])
@@ -149,7 +149,7 @@ def test_ioc_remainder(venue: Venue, states: States, scheme: str, side: str, fil
     venue.look(order)
 
 
-@pytest.mark.exercises("cancel.errors.not-found.market", "cancel.refusals.not-found", "cancel.success.parity")
+@pytest.mark.exercises("cancel.errors.not-found.market", "cancel.refusals.not-found", "cancel.answers.parity")
 def test_market_order(venue: Venue, states: States, scheme: str) -> None:
     """A market order that was filled is not found."""
     order = states.market_filled()
@@ -175,7 +175,7 @@ def test_market_remainder(venue: Venue, states: States, scheme: str) -> None:
 @pytest.mark.exercises(
     "cancel.errors.forbidden",
     "cancel.refusals.forbidden",
-    "cancel.success.parity",
+    "cancel.answers.parity",
     "cancel.jwt.other-user",
     "cancel.key.other-user",
 )
@@ -190,7 +190,7 @@ def test_foreign_open(venue: Venue, states: States, scheme: str, side: str) -> N
 
 
 @pytest.mark.exercises(
-    "cancel.errors.forbidden.partially-filled", "cancel.refusals.forbidden", "cancel.success.parity"
+    "cancel.errors.forbidden.partially-filled", "cancel.refusals.forbidden", "cancel.answers.parity"
 )
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_foreign_partially_filled(venue: Venue, states: States, scheme: str, side: str) -> None:

@@ -12,7 +12,7 @@ SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
     "cancel.success.open",
     "cancel.success.by-jwt",
     "cancel.success.by-api-key",
-    "cancel.success.parity",
+    "cancel.answers.parity",
     "cancel.fields.status",
     "cancel.effects.terminal",
 )
@@ -25,7 +25,7 @@ def test_open(venue: Venue, states: States, scheme: str, side: str, tif: str | N
     venue.look(order)
 
 
-@pytest.mark.exercises("cancel.success.partially-filled", "cancel.success.parity", "cancel.effects.final")
+@pytest.mark.exercises("cancel.success.partially-filled", "cancel.answers.parity", "cancel.effects.final")
 @SIDES
 @pytest.mark.parametrize("tif", ["gtc", "post_only"])
 def test_partially_filled(venue: Venue, states: States, scheme: str, side: str, tif: str) -> None:

@@ -233,7 +233,7 @@ def test_lost_answer_proves_nothing(paper: Paper) -> None:
 def test_credentials_that_answer_differently(paper: Paper) -> None:
     for scheme, status in (("jwt", 404), ("api_key", 403)):
         paper.cancel(status, order_id=OTHER, scheme=scheme)
-    assert "cancel.success.parity" in paper.found()
+    assert "cancel.answers.parity" in paper.found()
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,21 @@ def test_a_change_that_nothing_explains_is_no_finding(paper: Paper) -> None:
     paper.place()
     paper.query(canceled(paper.now))
     assert paper.found() == []
+
+
+def test_a_refusal_that_ended_the_order_is_blamed_at_the_next_cancel(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(403, by="counterparty")
+    paper.cancel(404)
+    assert paper.found() == ["cancel.refusals.forbidden"]
+
+
+def test_an_after_effect_is_dropped_where_its_cause_is_found(paper: Paper) -> None:
+    _two(paper)
+    paper.place(order(id="00000000-0000-4000-8000-000000000009"))
+    paper.cancel()
+    paper.cancel(404, order_id=OTHER)
+    assert paper.found() == ["cancel.success.open"]
+    nine = "00000000-0000-4000-8000-000000000009"
+    paper.query(canceled(paper.now, id=nine), order_id=nine)
+    assert paper.found() == ["cancel.effects.own-orders"]

@@ -72,7 +72,7 @@ def canceled_with_204(ref: Reference) -> None:
     on_answer(ref, lambda _, answer: Response(None, 204) if ok(answer) else None)
 
 
-@fault("cancel.success.open", "cancel.success.parity", "cancel.success.by-api-key")
+@fault("cancel.success.open", "cancel.answers.parity", "cancel.success.by-api-key")
 def key_cannot_cancel_what_a_token_placed(ref: Reference) -> None:
     """An order that was placed with a JWT cannot be canceled with the API key of the same account."""
     current = remember_request(ref)
@@ -168,7 +168,7 @@ def every_twentieth_key_refused(ref: Reference) -> None:
     refuse_credential(ref, lambda request: by_key(request) and due())
 
 
-@fault("cancel.success.parity", "cancel.errors.forbidden", "cancel.errors.forbidden.partially-filled")
+@fault("cancel.answers.parity", "cancel.errors.forbidden", "cancel.errors.forbidden.partially-filled")
 def keys_find_foreign_orders_missing(ref: Reference) -> None:
     """Another user's order is 403 to a JWT and 404 to an API key."""
     on_answer(
@@ -179,7 +179,7 @@ def keys_find_foreign_orders_missing(ref: Reference) -> None:
     )
 
 
-@fault("cancel.success.parity", "cancel.errors.not-found.unknown")
+@fault("cancel.answers.parity", "cancel.errors.not-found.unknown")
 def keys_get_400_for_unknown_orders(ref: Reference) -> None:
     """An unknown order is 404 to a JWT and 400 to an API key."""
 
@@ -190,7 +190,7 @@ def keys_get_400_for_unknown_orders(ref: Reference) -> None:
     on_answer(ref, change)
 
 
-@fault("cancel.success.parity", "cancel.errors.not-found.canceled")
+@fault("cancel.answers.parity", "cancel.errors.not-found.canceled")
 def tokens_can_cancel_twice(ref: Reference) -> None:
     """The second cancel of an order is 404 with an API key and 200 with a JWT."""
     current = remember_request(ref)
