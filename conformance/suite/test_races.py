@@ -18,7 +18,7 @@ from conformance.suite.session import Session
 from conformance.target.client import Call
 from conformance.target.race import Arena, Runner
 from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
-from conformance.target.trouble import NotExercised, Undecidable
+from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
 _CONNECTIONS = 6
@@ -42,6 +42,8 @@ def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -
     for trial in range(most):
         record = race(trial)
         told.append(record)
+        if venue.sweep():  # an order that nobody could cancel would meet the next race's takers
+            raise Trouble("an order of a race could not be canceled")
         overlapped += requirement in record.shows and record.disturbed is None
         if overlapped >= wanted:
             break

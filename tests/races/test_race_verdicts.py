@@ -66,7 +66,7 @@ def test_refused_and_still_live(rows: Rows) -> None:
     rows.look(3, "open")
 
     assert rows.end() == {ONE}
-    assert rows.order.state is State.LIVE
+    assert rows.order.state is State.UNSURE
 
 
 @pytest.mark.parametrize("status", [None, 502, 504])
@@ -272,7 +272,7 @@ def test_live_again(rows: Rows) -> None:
     rows.look(3, "open")
 
     assert rows.end() == {READS}
-    assert rows.order.state is State.LIVE
+    assert rows.order.state is State.UNSURE
 
 
 def test_a_search_too_long_is_undecided(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
