@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +33,12 @@ class _Group(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception:
+            # Python's own status for a crash is 1, which here would say that something is violated
+            traceback.print_exc()
+            _fail("internal error", "please report it with the lines above", 70)
 
 
 def _fail(message: str, hint: str, status: int) -> NoReturn:

@@ -100,7 +100,7 @@ def recipe_of(auth: Auth) -> str | None:
     """
     good = "sign" if auth.scheme == "api_key" else ":"
     if auth.how is None:
-        return good if auth.flaw is None and not auth.either else None
+        return good if auth.flaw is None else None
     if (flaw := flaw_of(auth)) is not None:
         return flaw.bash
     if auth.how == "expired":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,15 @@ def test_a_finding_is_the_same_in_the_next_run(broken_run: Path, unsigned: Targe
     assert suite(unsigned, tmp_path, *ONLY) == 1
     first, second = (identities(read_results(path / RESULTS)) for path in (broken_run, tmp_path))
     assert first.keys() == second.keys() != set()
+
+
+def test_a_crash_is_no_regression(sound_run: Path, sound: Target, tmp_path: Path) -> None:
+    program = (
+        "import conformance.compare as c; c.load_side = lambda *a: 1 / 0\nfrom conformance.cli import main; main()"
+    )
+    arguments = [sys.executable, "-c", program, "diff", str(sound_run), str(sound_run)]
+    run = subprocess.run(arguments, env=sound.env, capture_output=True, text=True, check=False)
+    assert (run.returncode, "ZeroDivisionError" in run.stderr) == (70, True)
 
 
 # ---------------------------------------------------------------------- run --baseline
