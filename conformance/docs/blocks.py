@@ -32,7 +32,7 @@ _SAME = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-
 
 
 def normalised(text: str) -> str:
-    """`text` without what differs between a page's forms: white space, what does not show, kinds of dashes and quotes."""
+    """`text` without what differs between a page's forms: white space, kinds of dashes and quotes."""
     text = unicodedata.normalize("NFKC", text).translate(_SAME)
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) != "Cf")
 

@@ -24,7 +24,7 @@ _TEXT = 160  # characters of a statement that are shown
 
 @dataclass(frozen=True)
 class Line:
-    """One statement: its source row, the page's words if there is a page, and each (requirement, level, verdict)."""
+    """One statement: its source row, the words of the page (if any), and each (requirement, level, verdict)."""
 
     row: str
     text: str
