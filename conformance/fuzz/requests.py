@@ -72,6 +72,7 @@ class Fuzzer:
                 self._send(item)
             except Trouble as trouble:
                 reason = str(trouble)
+                self._clear()  # what was placed without an answer, too
                 self.venue.pause(attempt)
                 continue
             except Undecidable as problem:  # patience with this request has ended
@@ -180,6 +181,10 @@ class Fuzzer:
             self.venue.look(order)
         if not self._unanswered:  # each request that met trouble was sent again
             self.venue.judge.troubled.discard(self.venue.case)
+        self._clear()
+
+    def _clear(self) -> None:
+        """Cancel the orders of this case, but for those that are kept."""
         kept = {order.id for order in self._kept.values()}
         case = self.venue.case
         self.venue.sweep(lambda order: order.case == case and order.id not in kept)
