@@ -115,6 +115,16 @@ HELPERS = {
   printf %s "$text"
 }
 """,
+    "cased": r"""cased() { # TEXT upper|lower upper|lower: in the first case, or where it is in it already in the second
+  local text how
+  for how in "$2" "$3"; do
+    if [ "$how" = lower ]; then text=$(printf %s "$1" | LC_ALL=C tr 'A-Z' 'a-z')
+    else text=$(printf %s "$1" | LC_ALL=C tr 'a-z' 'A-Z'); fi
+    [ "$text" = "$1" ] || { printf %s "$text"; return; }
+  done
+  flip 0 "$1"
+}
+""",
     "sha256": r"""sha256() { printf %s "$1" | openssl dgst -sha256 | sed 's/^.*[= ]//'; }
 """,
     "upper": r"""upper() { printf %s "$1" | LC_ALL=C tr 'a-z' 'A-Z'; }

@@ -123,6 +123,11 @@ def _flip(index: int) -> Callable[[str], str]:
     return flip
 
 
+def _cased(text: str, first: Callable[[str], str], second: Callable[[str], str]) -> str:
+    """`text` in the first case, or in the second if it is in the first already, or else with another digit."""
+    return next((t for t in (first(text), second(text)) if t != text), _flip(0)(text))
+
+
 def _swap_case_or_flip(text: str) -> str:
     swapped = text.swapcase()
     return swapped if swapped != text else _flip(0)(text)
@@ -185,6 +190,18 @@ KEY_FLAWS = (
         "secret in another case",
         'SECRET=$(other_case "$SECRET"); sign',
         before=lambda d: setattr(d, "secret", _swap_case_or_flip(d.secret)),
+    ),
+    KeyFlaw(
+        _SIG + "wrong-secret",
+        "secret in lower case",
+        'SECRET=$(cased "$SECRET" lower upper); sign',
+        before=lambda d: setattr(d, "secret", _cased(d.secret, str.lower, str.upper)),
+    ),
+    KeyFlaw(
+        _SIG + "wrong-secret",
+        "secret in upper case",
+        'SECRET=$(cased "$SECRET" upper lower); sign',
+        before=lambda d: setattr(d, "secret", _cased(d.secret, str.upper, str.lower)),
     ),
     KeyFlaw(
         _SIG + "other-user",
@@ -281,6 +298,18 @@ KEY_FLAWS = (
         'sign; SENT="timestamp=$TIMESTAMP&a=1"',
         after=_send(lambda d: f"timestamp={d.timestamp}&a=1"),
         query="a=1",
+    ),
+    KeyFlaw(
+        _SIG + "covers-timestamp",
+        "nothing is signed",
+        'sign; SIGNATURE=$(hmac sha256 "$SECRET" "")',
+        after=_resign(lambda d: sign(d.secret, b"")),
+    ),
+    KeyFlaw(
+        _SIG + "covers-timestamp",
+        "the bare number is signed",
+        'sign; SIGNATURE=$(hmac sha256 "$SECRET" "$TIMESTAMP")',
+        after=_resign(lambda d: sign(d.secret, (d.timestamp or "").encode())),
     ),
     KeyFlaw(
         _SIG + "covers-timestamp",
