@@ -239,12 +239,6 @@ def query_in_a_refusal(ref: Reference) -> None:
     reshape(ref, 404, lambda body: json.dumps({**body, "debug": "SELECT id, status FROM orders WHERE id = $1"}))
 
 
-@fault("cancel.answers.empty-401")
-def unauthorized_has_a_body(ref: Reference) -> None:
-    """A 401 carries a JSON error."""
-    on_refusal(ref, 401, lambda: ref.responder.error(401, "UNAUTHORIZED"))
-
-
 @fault("cancel.key.signature.altered", "cancel.answers.status")
 def bad_signatures_are_403(ref: Reference) -> None:
     """A bad signature is answered with 403 instead of 401."""

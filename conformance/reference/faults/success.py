@@ -207,12 +207,6 @@ def tokens_can_cancel_twice(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
-@fault("cancel.success.uuid-case")
-def upper_case_ids_not_found(ref: Reference) -> None:
-    """An id in upper case is answered with 404, as that of another order."""
-    wrap(ref.api, "canonical_id", lambda original, raw: raw.decode("ascii"))
-
-
 def ok(answer: Response) -> bool:
     """Whether an answer is a 200."""
     return answer.status_code == 200

@@ -1,0 +1,287 @@
+"""Try the suite on the reference with a fault, or with a permitted variation, and see what it says.
+
+Each try is a whole ``spot-conformance run`` in a process of its own, against a reference in another one. Both are
+forked from this process once everything is imported, so that no try pays for imports. POSIX only.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.reference.settings import Settings
+
+_START_S = 20  # how long a reference may take to announce itself
+_TAIL = 1500  # characters of output that are kept of a run that wrote no result
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One run to be made: a name, the reference's settings, and further arguments of ``spot-conformance run``."""
+
+    name: str
+    settings: Settings
+    own: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run said. ``violated`` lists requirement ids in the order of the summary; ``seconds`` is wall time."""
+
+    name: str
+    own: tuple[str, ...]
+    seconds: float
+    exit_status: int | None = None
+    verdict: str = "no result"
+    reason: str = ""
+    violated: list[str] = field(default_factory=list)
+    violated_should: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+    output: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """Whether a requirement that the fault names as its own was found violated."""
+        return any(name in self.own for name in (*self.violated, *self.violated_should))
+
+    @property
+    def first(self) -> bool:
+        """Whether the first violation of the summary is one of the fault's own."""
+        listed = self.violated or self.violated_should
+        return bool(listed) and listed[0] in self.own
+
+    @property
+    def conformant(self) -> bool:
+        """Whether no MUST was violated or left undecided."""
+        return self.exit_status == 0 and not self.violated
+
+
+def make_tries(
+    tries: Sequence[Try], *, jobs: int, profile: str, limit_s: float, told: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """Carry tries out, ``jobs`` at a time, and return the outcomes in the sequence of the tries.
+
+    ``told`` hears of each outcome as it comes. A run that takes longer than ``limit_s`` is ended and has no result.
+    """
+    _warm_up()
+    outcomes: dict[str, Outcome] = {}
+    waiting = list(reversed(tries))
+    running: dict[int, tuple[Try, Path, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="spot-matrix-", ignore_cleanup_errors=True) as directory:
+        base = Path(directory)
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    one = waiting.pop()
+                    place = base / one.name
+                    place.mkdir()
+                    running[_fork(lambda one=one, place=place: _carry_out(one, place, profile))] = (  # type: ignore[misc]
+                        one,
+                        place,
+                        time.monotonic(),
+                    )
+                for pid, status in _ended(running, limit_s):
+                    one, place, began = running.pop(pid)
+                    outcome = _read(one, place, time.monotonic() - began, status)
+                    outcomes[one.name] = outcome
+                    shutil.rmtree(place, ignore_errors=True)
+                    told(outcome)
+        finally:
+            for pid in running:
+                _end_group(pid)
+    return [outcomes[one.name] for one in tries]
+
+
+def _warm_up() -> None:
+    """Import what every try needs, so that forked processes find it in memory."""
+    from importlib import import_module
+
+    for name in (
+        "conformance.cli",
+        "conformance.runner",
+        "conformance.assemble",
+        "conformance.report",
+        "conformance.report.html",
+        "conformance.report.terminal",
+        "conformance.suite.session",
+        "conformance.reference.reference",
+        "conformance.reference.server",
+        "conformance.reference.faults",
+        "uvicorn.protocols.http.h11_impl",
+        "uvicorn.lifespan.on",
+        "httpx",
+        "_pytest.config",
+        "unittest.mock",
+    ):
+        with suppress(ImportError):
+            import_module(name)
+    from conformance.reference.faults import load_faults
+
+    load_faults()
+    gc.collect()
+    gc.freeze()
+
+
+def _fork(work: Callable[[], int]) -> int:
+    """Fork a process, in a group of its own, that does ``work`` and exits with what it returns."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        os.setpgid(0, 0)
+        status = work()
+    except BaseException as error:  # the child must never return into the parent's code
+        with suppress(Exception):
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(status)
+
+
+def _ended(running: dict[int, tuple[Try, Path, float]], limit_s: float) -> Iterator[tuple[int, int | None]]:
+    """Yield the processes that have ended since, with their exit status (None: ended for taking too long)."""
+    ended: list[tuple[int, int | None]] = []
+    for pid, (_, _, began) in running.items():
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            _end_group(pid, reap=False)
+            ended.append((pid, os.waitstatus_to_exitcode(status)))
+        elif time.monotonic() - began > limit_s:
+            _end_group(pid)
+            ended.append((pid, None))
+    if not ended:
+        time.sleep(0.02)
+    yield from ended
+
+
+def _end_group(pid: int, *, reap: bool = True) -> None:
+    """End a try's processes; they are one group, so nothing is left behind."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    if reap:
+        with suppress(ProcessLookupError, PermissionError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _carry_out(one: Try, place: Path, profile: str) -> int:
+    """Start the reference, run the suite against it as the command line does, and return the exit status."""
+    from conformance.cli import cli
+
+    log = os.open(place / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(place)
+    announced = _serve(one.settings)
+    for name, account in announced["accounts"].items():
+        for key, value in account.items():
+            os.environ[f"SPOT_CONFORMANCE_{name}_{key}".upper()] = str(value)
+    arguments = ["run", "--base-url", announced["base_url"], "--profile", profile]
+    arguments += ["--report-dir", str(place / "reports"), *one.arguments]
+    sys.argv = ["spot-conformance", *arguments]
+    try:
+        cli.main(arguments, prog_name="spot-conformance", standalone_mode=False)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def _serve(settings: Settings) -> dict[str, Any]:
+    """Start a reference in a forked process; what it announces. It ends with this process."""
+    from conformance.reference.server import serve
+
+    told_here, told_there = os.pipe()
+    life_there, _life_here = os.pipe()  # the reference ends when this end is closed, as at our exit
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(_life_here)
+            os.dup2(life_there, 0)
+            os.dup2(told_there, 1)
+            sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+            serve(settings, host="127.0.0.1", port=0, as_json=True, until_stdin_closes=True)
+        except BaseException as error:
+            print(f"reference: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(0)
+    os.close(told_there)
+    os.close(life_there)
+    signal.alarm(_START_S)
+    with os.fdopen(told_here) as stream:
+        line = stream.readline()
+    signal.alarm(0)
+    if not line:
+        raise RuntimeError("the reference did not start")
+    announced: dict[str, Any] = json.loads(line)
+    return announced
+
+
+def _read(one: Try, place: Path, seconds: float, status: int | None) -> Outcome:
+    """What a finished try left behind."""
+    outcome = Outcome(one.name, one.own, round(seconds, 1), status)
+    path = place / "reports" / "results.json"
+    try:
+        results = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        with suppress(OSError):
+            outcome.output = (place / "output.txt").read_text("utf-8", "replace")[-_TAIL:]
+        outcome.reason = "took too long" if status is None else f"exit status {status}"
+        return outcome
+    outcome.verdict, outcome.reason = results["verdict"], results["reason"]
+    for row in results["requirements"]:
+        if row["verdict"] == "violated":
+            (outcome.violated if row["level"] == "MUST" else outcome.violated_should).append(row["id"])
+        elif row["verdict"] == "undecided" and row["level"] == "MUST":
+            outcome.undecided.append(row["id"])
+    return outcome
+
+
+def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
+    """The tries for these faults, all without names. Raises UnknownName.
+
+    ``focus`` runs only the cases that exercise the fault's own requirements: quicker, and blind to the rest.
+    """
+    from conformance.reference.faults import load_faults, nearest
+    from conformance.reference.settings import Settings
+
+    faults = load_faults()
+    tries = []
+    for name in names or faults:
+        if name not in faults:
+            raise nearest(name, faults, "fault")
+        found = faults[name]
+        only = [f"--only={requirement}" for requirement in found.requirements] if focus else []
+        arguments = (*found.options, *only)
+        tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, arguments))
+    return tries
+
+
+def variation_tries(names: Iterable[str]) -> list[Try]:
+    """The tries for these variations, all without names. Raises UnknownName."""
+    from conformance.reference.faults import nearest
+    from conformance.reference.settings import Settings
+    from conformance.reference.variations import load_variations
+
+    variations = load_variations()
+    tries = []
+    for name in names or variations:
+        if name not in variations:
+            raise nearest(name, variations, "variation")
+        found = variations[name]
+        tries.append(Try(name, found.applied(Settings()), arguments=found.options))
+    return tries
