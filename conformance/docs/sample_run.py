@@ -21,6 +21,7 @@ from conformance.target.client import Call
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 
 ACCOUNT = "owner"
+DRIVER = "docs"
 STATES = ("open", "partially filled")
 
 
@@ -126,8 +127,19 @@ class SampleRun:
             else:
                 self._clock = f"this machine's clock is {-clock.offset:+.1f} s from the target's"
         body = sent.body.decode("utf-8", "replace") if sent.body else None
-        call = Call(op, sent.method, path, sent.query, body, sent.forwarded(), None, carried.auth)
-        return session.venue.send(call)
+        call = Call(
+            op,
+            sent.method,
+            path,
+            sent.query,
+            body,
+            sent.forwarded(),
+            None,
+            carried.auth,
+            session.venue.case,
+            DRIVER,
+        )
+        return session.client.send(call)
 
     def _look_back(self, order: Order, cancels: list[Exchange]) -> None:
         """Look at the order; raises Trouble where what the sample met says nothing about anybody."""
