@@ -13,6 +13,7 @@ from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
 from conformance.target.clock import Clock
 from conformance.target.journal import UNKNOWN_CLOCK_S, Journal
+from conformance.target.limits import Limits
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
@@ -21,6 +22,7 @@ _MAX_BODY = 1_000_000  # bytes kept of a body: far above any order, far below an
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
 _TELLING = ("new_order", "cancel_order", "query_order")  # answers that tell what became of one order
+_NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError")  # no connection, so no request
 _ENDED = ("canceled", "filled", "rejected", "expired")
 
 
@@ -78,6 +80,7 @@ class Client:
         self.journal = journal
         self._base = settings.base_path
         self._origin = httpx.URL(settings.origin)
+        self.limits = Limits(settings.safety)
         self._limiter = _Limiter(settings.safety.max_requests_per_second)
         self._http = self.new_http()
 
@@ -116,9 +119,11 @@ class Client:
             content=content,
             extensions={"target": target.encode("latin-1", "replace")},
         )
+        self.limits.check(call.driver)
         self._limiter.wait()
         number = self.recorder.number()
         if call.op == "new_order" and call.auth is not None:
+            self.limits.check_order(call.body or "{}")
             within = {} if self.clock.samples else {"within": UNKNOWN_CLOCK_S}
             at = time.time() + self.clock.offset
             self.journal.placing(number, call.auth.account, call.body or "{}", at, **within)
@@ -152,6 +157,8 @@ class Client:
     def _keep_journal(self, exchange: Exchange) -> None:
         response = exchange.response
         if response is None:
+            if exchange.op == "new_order" and (exchange.error or "").startswith(_NEVER_SENT):
+                self.journal.placed(exchange.n, None)
             return
         found = try_parse(response) if exchange.op in _TELLING else None
         body: dict[str, object] = found if isinstance(found, dict) else {}
@@ -183,6 +190,8 @@ class Client:
             text, base64 = text_of(b"".join(chunks)[:_MAX_BODY])
             kept = [(key, value[:_MAX_HEADER]) for key, value in response.headers.multi_items()[:_MAX_HEADERS]]
             return Response(response.status_code, kept, text, base64, truncated), None
+        except (httpx.ConnectTimeout, httpx.PoolTimeout) as failure:
+            return None, f"{type(failure).__name__}: no connection within {self.settings.timeout_s:g} s"
         except httpx.TimeoutException:
             return None, f"no answer within {self.settings.timeout_s:g} s"
         except httpx.DecodingError as failure:

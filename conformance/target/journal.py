@@ -33,6 +33,8 @@ class Journal:
         directory.mkdir(parents=True, exist_ok=True)
         self._file = (directory / NAME).open("wb", buffering=0)
         self._lock = threading.Lock()
+        self._unanswered: dict[int, dict[str, Any]] = {}
+        self._known: set[str] = set()
         self._write({"schema": "spot-conformance/orders/1", "base_url": base_url, "embedded": embedded})
 
     def _write(self, row: dict[str, Any]) -> None:
@@ -42,11 +44,33 @@ class Journal:
 
     def placing(self, n: int, account: str, body: str, at: float, within: float = _SLACK_S) -> None:
         """An order is about to be sent: exchange `n`, at Unix time `at` on the target's clock, ± `within` s."""
-        self._write({"place": n, "account": account, "order": json.loads(body), "at": at, "within": within})
+        row = {"place": n, "account": account, "order": json.loads(body), "at": at, "within": within}
+        self._unanswered[n] = row
+        self._write(row)
 
     def placed(self, n: int, order_id: str | None) -> None:
         """The answer to placing `n`: the order's id, or None if it was refused."""
+        self._unanswered.pop(n, None)
+        if order_id is not None:
+            self._known.add(order_id.lower())
         self._write({"placed": n, "id": order_id})
+
+    def unanswered(self) -> list[dict[str, Any]]:
+        """The placings whose answer was lost and that are still looked for."""
+        return list(self._unanswered.values())
+
+    def known(self) -> set[str]:
+        """The ids (lower case) of all orders of the run that an answer told."""
+        return set(self._known)
+
+    def forget(self, intents: list[dict[str, Any]]) -> None:
+        """Look for these lost placings no more while the run goes on (the file keeps them to its end)."""
+        for intent in intents:
+            self._unanswered.pop(intent["place"], None)
+
+    def found(self, ids: set[str]) -> None:
+        """Orders that lost placings made: ours, and dealt with."""
+        self._known |= ids
 
     def ended(self, order_id: str, *, seen: bool = True) -> None:
         """The order is off the book: `seen` by a query, or only said by the answer to a cancel or a placing."""

@@ -9,6 +9,7 @@ from typing import Any
 from conformance.oracle.bodies import try_parse
 from conformance.record import Exchange
 from conformance.target.journal import Left
+from conformance.target.recover import cancel_ghost
 from conformance.target.trouble import Trouble
 from conformance.target.venue import Venue
 
@@ -86,7 +87,10 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
             outcome.silent, status = 0, _status(look)
             if status is not None and status not in _LIVE:
                 return True, canceled
-            exchange = venue.send(venue.cancel_call(order_id, by=name))
+            if venue.judge.ledger.get(order_id) is None:
+                exchange = cancel_ghost(venue, name, order_id)
+            else:
+                exchange = venue.send(venue.cancel_call(order_id, by=name))
             answer = exchange.response.status if exchange.response else None
             if answer == 200:
                 canceled = True

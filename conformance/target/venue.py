@@ -27,6 +27,7 @@ from conformance.oracle.reads import items_of
 from conformance.record import Auth, Exchange, Take
 from conformance.target.client import Call, Client, again
 from conformance.target.market import Band, Rules
+from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
 from conformance.target.signing import ApiKeyAuth, JwtAuth
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
@@ -34,6 +35,7 @@ from conformance.target.trouble import NotExercised, Trouble, Undecidable
 _ATTEMPTS = 6
 _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
 _MAX_WAIT = 5.0  # s
+_MAX_RETRY_AFTER = 30.0  # s
 _PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
 
 
@@ -111,12 +113,12 @@ class Venue:
         return str(exchange.response.status) if exchange.response else (exchange.error or "no answer")
 
     def pause(self, attempt: int, exchange: Exchange | None = None) -> None:
-        """Wait with backoff and jitter, or as long as `Retry-After` says (5 s at most)."""
+        """Wait with backoff and jitter, or as long as `Retry-After` says (30 s at most)."""
         wait = min(_BACKOFF * 2**attempt, _MAX_WAIT) * self.random.uniform(0.8, 1.2)
         if exchange is not None and exchange.response is not None:
             asked = exchange.response.header("retry-after") or ""
             if asked.isdecimal() and len(asked) < 6:
-                wait = min(float(asked), _MAX_WAIT) + 0.05
+                wait = min(float(asked), _MAX_RETRY_AFTER) + 0.05
         time.sleep(wait)
 
     def get(
@@ -195,6 +197,18 @@ class Venue:
             aim=aim,
             expect=expect,
         )
+        if kind == "limit" and tif != "ioc" and not takes and expect is None:
+            return self._resting(call)
+        return self.settled(call, repeatable=False)
+
+    def _resting(self, call: Call) -> Exchange:
+        """Place an order that only rests. After a lost answer it is looked for and canceled, and sent anew."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self.settled(call, repeatable=False)
+            except Trouble:
+                if not recover(self):
+                    raise
         return self.settled(call, repeatable=False)
 
     # ------------------------------------------------------------------ canceling
@@ -310,6 +324,8 @@ class Venue:
         """
         left = 0
         driver, self.driver = self.driver, "cleanup"
+        if self.client.journal.unanswered():
+            recover(self)
         picked = list(self.judge.ledger.live()) if which else list(self.mine())
         for order in picked:
             if which is not None and not which(order):
