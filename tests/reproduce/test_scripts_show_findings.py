@@ -25,7 +25,7 @@ FAULTS = {
     "status: a repeat is answered with 200": (peer, "repeat-200", "cancel.errors.not-found.canceled"),
     "status: a repeat is answered with 409": (reference, "repeat_says_gone", "cancel.errors.not-found.canceled"),
     "status: NUL in the id": (peer, "invalid-id-nul-500", "cancel.errors.invalid-id.hostile"),
-    "id: the last digit is ignored": (peer, "id-last-digit-ignored", "cancel.identity.whole-id"),
+    "id: what follows it is ignored": (peer, "id-trailing-text", "cancel.refusals.invalid-id"),
     "foreign: is canceled": (peer, "foreign-200", "cancel.errors.forbidden"),
     "foreign: forbidden and canceled": (peer, "foreign-403-cancels", "cancel.refusals.forbidden"),
     "signature: the first half will do": (reference, "first_half_is_enough", "cancel.key.signature.truncated"),
@@ -39,7 +39,7 @@ FAULTS = {
     "signature: refused and canceled": (peer, "effect-despite-bad-signature", "cancel.refusals.unauthorized"),
     "key: in the query": (peer, "key-in-query", "cancel.key.absent"),
     "timestamp: never looked at": (peer, "timestamp-unchecked", "cancel.key.timestamp.stale"),
-    "timestamp: a window of 6 s": (peer, "timestamp-window-6000", "cancel.key.timestamp.window-outside"),
+    "timestamp: a window of 30 s": (peer, "timestamp-window-30000", "cancel.key.timestamp.window-outside"),
     "token: no algorithm": (peer, "jwt-alg-none", "cancel.jwt.alg-none"),
     "token: an empty secret": (peer, "jwt-empty-secret", "cancel.jwt.altered-signature"),
     "token: expired": (peer, "jwt-expired-passes", "cancel.jwt.expired"),
@@ -47,7 +47,7 @@ FAULTS = {
     "fields: plain mean": (peer, "avg-plain-mean", "cancel.fields.avg-fill-price"),
     "fields: nothing filled": (reference, "filled_shows_zero", "cancel.fields.filled-qty"),
     "fields: the time of an old order": (peer, "updated-is-created", "cancel.fields.updated-at"),
-    "effects: stays in the list": (peer, "stays-in-open-orders", "cancel.effects.not-listed"),
+    "effects: shown as open": (peer, "query-open", "cancel.effects.terminal"),
     "effects: cancels its neighbours": (peer, "cancels-own-level", "cancel.effects.own-orders"),
 }
 
@@ -79,7 +79,7 @@ def _normal(value: Any) -> Any:
     plain = {key: _normal(item) for key, item in value.items()}
     created, updated = value.get("created_at"), value.get("updated_at")
     if isinstance(created, int) and isinstance(updated, int):
-        later = "later" if updated > created + 1 else "same" if updated >= created else "earlier"
+        later = "later" if updated > created + 2 else "same" if updated >= created else "earlier"
         plain.update(created_at="time", updated_at=later)
     return plain
 
