@@ -25,7 +25,7 @@ FAULTS = {
     "status: a repeat is answered with 200": (peer, "repeat-200", "cancel.errors.not-found.canceled"),
     "status: a repeat is answered with 409": (reference, "repeat_says_gone", "cancel.errors.not-found.canceled"),
     "status: NUL in the id": (peer, "invalid-id-nul-500", "cancel.errors.invalid-id.hostile"),
-    "id: what follows it is ignored": (peer, "id-trailing-text", "cancel.refusals.invalid-id"),
+    "id: the last digit is ignored": (peer, "id-last-digit-ignored", "cancel.identity.whole-id"),
     "foreign: is canceled": (peer, "foreign-200", "cancel.errors.forbidden"),
     "foreign: forbidden and canceled": (peer, "foreign-403-cancels", "cancel.refusals.forbidden"),
     "signature: the first half will do": (reference, "first_half_is_enough", "cancel.key.signature.truncated"),
