@@ -142,6 +142,20 @@ class Ledger:
             order.state = State.FILLED if done else State.CANCELED
         return order
 
+    def doubt(self, exchange: Exchange, sent: dict[str, Any]) -> None:
+        """A New Order got no answer: live orders of other accounts that it may have met are no longer sure."""
+        price = decimal_of(sent.get("price"))
+        for order in self.orders.values():
+            if order.state is not State.LIVE or exchange.auth is None or order.account == exchange.auth.account:
+                continue
+            if order.side == sent.get("side") or order.symbol != sent.get("symbol"):
+                continue
+            if price is not None and order.price is not None:
+                buy, sell = (price, order.price) if order.side == "sell" else (order.price, price)
+                if buy < sell:
+                    continue
+            order.state = State.UNSURE
+
     def _fill(self, order: Order, exchange: Exchange, answer: dict[str, Any]) -> None:
         planned = exchange.takes or []
         answered = decimal_of(answer.get("filled_qty"))

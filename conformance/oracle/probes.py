@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     """Enter a placed order into the ledger; judge it if it was placed to test an earlier cancel."""
     response = exchange.response
-    if response is None or is_infrastructure(response):
-        return
     sent = json.loads(exchange.request.body or "{}")
+    if response is None or is_infrastructure(response):
+        if response is None or response.status != 429:
+            judge.ledger.doubt(exchange, sent)
+        return
     answer = try_parse(response)
     accepted = response.status == 200 and isinstance(answer, dict)
     if accepted:
