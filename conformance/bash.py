@@ -115,7 +115,7 @@ HELPERS = {
   printf %s "$text"
 }
 """,
-    "cased": r"""cased() { # TEXT CASE CASE: in the first case (upper or lower), or if it is in that already the second
+    "cased": r"""cased() { # TEXT CASE CASE: in the first case (upper or lower), else in the second
   local text how
   for how in "$2" "$3"; do
     if [ "$how" = lower ]; then text=$(printf %s "$1" | LC_ALL=C tr 'A-Z' 'a-z')
