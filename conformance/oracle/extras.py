@@ -32,10 +32,9 @@ _EXPECTED_HEADERS = frozenset(
 def also_right(exchange: Exchange) -> frozenset[int]:
     """The statuses that are right besides the ordinary ones because of what the request carries.
 
-    A request that aims at a requirement knows what it carries and why, and one with a spoiled credential is about
-    that: both are held to the ordinary answers.
+    A request with a spoiled credential is about that, and is held to the ordinary answers.
     """
-    if exchange.aim is not None or (exchange.auth is not None and exchange.auth.flaw is not None):
+    if exchange.auth is not None and exchange.auth.flaw is not None:
         return frozenset()
     request, found = exchange.request, frozenset[int]()
     names = [pair.split("=", 1)[0] for pair in request.target.partition("?")[2].split("&") if pair]

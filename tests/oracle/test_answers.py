@@ -257,3 +257,17 @@ def test_harmless_extras_are_left_open(paper: Paper) -> None:
     paper.cancel(403, {"error": "FORBIDDEN", "request_id": "r-1", "type": "about:blank"}, by="counterparty")
     paper.cancel(200, {**canceled(paper.now), "client_order_id": "x", "venue_seq": 7})
     assert paper.found() == []
+
+
+@pytest.mark.parametrize("status", [400, 413, 415])
+def test_a_body_on_a_delete_may_be_refused(paper: Paper, status: int) -> None:
+    paper.place()
+    paper.cancel(status, {"error": "no body"}, sent={"id": OTHER}, aim="cancel.identity.path-only")
+    assert paper.found() == []
+
+
+def test_a_signed_further_parameter_may_not_make_the_signature_wrong(paper: Paper) -> None:
+    paper.place()
+    aim = "cancel.key.signature.extra-signed"
+    paper.cancel(401, scheme="api_key", query="note=1&timestamp=1&signature=2", aim=aim)
+    assert paper.found() == [aim]
