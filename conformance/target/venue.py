@@ -61,6 +61,7 @@ class Venue:
         self._steps = itertools.count(1)
         self.placed = 0
         self.has: dict[str, bool] = {}
+        self.given_up: set[str] = set()
 
     # ------------------------------------------------------------------ credentials
 
@@ -320,13 +321,14 @@ class Venue:
         """Cancel what is left of this case (or what `which` picks); how many could not be.
 
         Orders are looked up by query when an answer is lost, so nothing stays open unnoticed. Waiting helps against
-        trouble only: an order whose cancel is refused for good is tried once more, at once.
+        trouble only: an order whose cancel is refused for good is tried once more, at once, and then given up until
+        the end of the run.
         """
         left = 0
         driver, self.driver = self.driver, "cleanup"
         if self.client.journal.unanswered():
             recover(self)
-        picked = list(self.judge.ledger.live()) if which else list(self.mine())
+        picked = list(self.judge.ledger.live()) if which else [o for o in self.mine() if o.id not in self.given_up]
         for order in picked:
             if which is not None and not which(order):
                 continue
@@ -342,7 +344,9 @@ class Venue:
                     break
                 if not refusals:
                     self.pause(attempt)
-            left += order.state in (State.LIVE, State.UNSURE)
+            if order.state in (State.LIVE, State.UNSURE):
+                self.given_up.add(order.id)
+                left += 1
         self.driver = driver
         return left
 
