@@ -14,7 +14,8 @@ from rich.console import Console
 
 from conformance.errors import SuiteError
 from conformance.oracle.ledger import State
-from conformance.suite.flaws import JWT_FLAWS, KEY_FLAWS, spoiled_jwt, spoiled_key
+from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.suite.session import Session, check_safety, reference_settings
 from conformance.target.contact import check_credential, choose_market, find_band
 from conformance.target.settings import load_settings

@@ -43,7 +43,7 @@ class Auth(msgspec.Struct, omit_defaults=True):
 
     `flaw` is the requirement that says why this credential must be refused (None: it is good).
     `either` marks a credential that the pages leave open: a 401 and the normal answer are both right.
-    `how` says what exactly was done to it (the flaw's name, or words that `suite.flaws` understands), so that it
+    `how` says what exactly was done to it (the flaw's name, or words that `curl.py` understands), so that it
     can be done again.
     """
 

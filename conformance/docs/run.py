@@ -21,7 +21,8 @@ from conformance.oracle.verdicts import RunVerdict
 from conformance.report import write_reports
 from conformance.report.result import Result
 from conformance.report.text import visible
-from conformance.suite.flaws import JWT_FLAWS, KEY_FLAWS, spoiled_jwt, spoiled_key
+from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.suite.session import Session, check_safety, reference_settings
 from conformance.target.contact import make_contact
 from conformance.target.settings import load_settings

@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.record import Auth
-from conformance.suite.flaws import JWT_FLAWS, JwtFlaw, spoiled_jwt
+from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw, spoiled_jwt
 from conformance.target.signing import JwtAuth
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised

@@ -1,7 +1,5 @@
-"""Credentials that must be refused, as data: the requirement, a name, and how to spoil a good one.
+"""Signed requests that must be refused, as data: the requirement, a name, and how to spoil a good one.
 
-Each says it twice: in Python for the run, and in bash for the scripts that show a finding again (`conformance.curl`
-says what the bash may use); a test holds the two against each other.
 Each is tried on an order that the good credential can cancel, so that a refusal can have no other reason.
 """
 
@@ -12,16 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.record import Auth
-from conformance.target.signing import (
-    ApiKeyAuth,
-    Draft,
-    JwtAuth,
-    Tamper,
-    decode_segment,
-    digest,
-    encode_segment,
-    sign,
-)
+from conformance.target.signing import ApiKeyAuth, Draft, Tamper, digest, sign
 from conformance.target.trouble import NotExercised
 from conformance.target.venue import Credential, Venue
 
@@ -42,19 +31,6 @@ class KeyFlaw:
     after: Tamper | None = None
     query: str = ""
     needs_other: bool = False
-
-
-@dataclass(frozen=True)
-class JwtFlaw:
-    """A spoiled bearer token: `forge` makes the whole Authorization header from the good token.
-
-    `bash` makes $AUTH, the same header, from $JWT.
-    """
-
-    requirement: str
-    name: str
-    bash: str
-    forge: Callable[[str], str | None]
 
 
 def _set(**values: object) -> Tamper:
@@ -345,6 +321,13 @@ KEY_FLAWS = (
     ),
     KeyFlaw(
         _TIME + "stale",
+        "a minute old, recvWindow",
+        "TIMESTAMP=$((TIMESTAMP - 60000)); sign",
+        before=_stamp(lambda t: str(t - _MINUTE)),
+        query="recvWindow=120000",
+    ),
+    KeyFlaw(
+        _TIME + "stale",
         "a day old",
         "TIMESTAMP=$((TIMESTAMP - 86400000)); sign",
         before=_stamp(lambda t: str(t - _DAY)),
@@ -440,114 +423,6 @@ KEY_FLAWS = (
 )
 
 
-def _parts(token: str) -> tuple[str, str, str]:
-    header, payload, signature = [*token.split("."), "", ""][:3]
-    return header, payload, signature
-
-
-def _altered_payload(token: str) -> str:
-    import json
-
-    header, payload, signature = _parts(token)
-    try:
-        claims = json.loads(decode_segment(payload))
-        claims["exp"] = int(claims.get("exp", 4102444800)) + 86400
-        payload = encode_segment(claims)
-    except (ValueError, TypeError, AttributeError):
-        payload = encode_segment(b'{"sub":"owner","exp":4102444800}')
-    return f"Bearer {header}.{payload}.{signature}"
-
-
-def _unsigned(algorithm: str, *, keep: bool = False) -> Callable[[str], str]:
-    def forge(token: str) -> str:
-        _, payload, signature = _parts(token)
-        header = encode_segment({"alg": algorithm, "typ": "JWT"})
-        return f"Bearer {header}.{payload}.{signature if keep else ''}"
-
-    return forge
-
-
-def _guessed(secret: str) -> Callable[[str], str]:
-    def forge(token: str) -> str:
-        import hashlib
-        import hmac
-
-        _, payload, _ = _parts(token)
-        header = encode_segment({"alg": "HS256", "typ": "JWT"})
-        mac = hmac.new(secret.encode(), f"{header}.{payload}".encode(), hashlib.sha256).digest()
-        return f"Bearer {header}.{payload}.{encode_segment(mac)}"
-
-    return forge
-
-
-def _signature_part(change: Callable[[str], str]) -> Callable[[str], str]:
-    def forge(token: str) -> str:
-        header, payload, signature = _parts(token)
-        return f"Bearer {header}.{payload}.{change(signature)}"
-
-    return forge
-
-
-def _other_letter(text: str) -> str:
-    middle = len(text) // 2
-    return text[:middle] + ("A" if text[middle : middle + 1] != "A" else "B") + text[middle + 1 :]
-
-
-_JWT = "cancel.jwt."
-
-JWT_FLAWS = (
-    JwtFlaw(_JWT + "missing", "no credentials", "unset AUTH", lambda t: None),
-    JwtFlaw(_JWT + "garbage", "a word", "AUTH='Bearer token'", lambda t: "Bearer token"),
-    JwtFlaw(_JWT + "garbage", "three words", "AUTH='Bearer a.b.c'", lambda t: "Bearer a.b.c"),
-    JwtFlaw(_JWT + "garbage", "nothing", "AUTH=Bearer", lambda t: "Bearer"),
-    JwtFlaw(
-        _JWT + "altered-payload",
-        "later expiry",
-        'parts; AUTH="Bearer $HEAD.$(later "$CLAIMS").$TAIL"',
-        _altered_payload,
-    ),
-    JwtFlaw(
-        _JWT + "altered-signature",
-        "another letter",
-        'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_letter "$TAIL")"',
-        _signature_part(_other_letter),
-    ),
-    JwtFlaw(
-        _JWT + "altered-signature",
-        "first half",
-        'parts; AUTH="Bearer $HEAD.$CLAIMS.${TAIL:0:$((${#TAIL} / 2))}"',
-        _signature_part(lambda s: s[: len(s) // 2]),
-    ),
-    JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
-    JwtFlaw(
-        _JWT + "altered-signature",
-        "signed with a guessed secret",
-        'AUTH="Bearer $(guessed secret)"',
-        _guessed("secret"),
-    ),
-    JwtFlaw(
-        _JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(lambda s: "")
-    ),
-    JwtFlaw(
-        _JWT + "stripped-signature",
-        "no third part",
-        'parts; AUTH="Bearer $HEAD.$CLAIMS"',
-        lambda t: "Bearer " + ".".join(_parts(t)[:2]),
-    ),
-    JwtFlaw(_JWT + "alg-none", "none", 'parts; AUTH="Bearer $(head_of none).$CLAIMS."', _unsigned("none")),
-    JwtFlaw(_JWT + "alg-none", "None", 'parts; AUTH="Bearer $(head_of None).$CLAIMS."', _unsigned("None")),
-    JwtFlaw(
-        _JWT + "alg-none",
-        "none, signature kept",
-        'parts; AUTH="Bearer $(head_of none).$CLAIMS.$TAIL"',
-        _unsigned("none", keep=True),
-    ),
-    JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda t: f"Basic {t}"),
-    JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda t: f"Token {t}"),
-    JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda t: t),
-)
-
-
 def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
     """The API key of an account with this flaw; raises NotExercised if the target gave none."""
     account = venue.account(name)
@@ -560,11 +435,3 @@ def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
             raise NotExercised(f"the {other.name} account has no api_key")
     signer = ApiKeyAuth(account, venue.clock.now_ms, other=other, before=flaw.before, after=flaw.after)
     return Credential(Auth(name, "api_key", flaw.requirement, how=flaw.name), signer)
-
-
-def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
-    """The JWT of an account with this flaw; raises NotExercised if the target gave none."""
-    token = venue.account(name).jwt
-    if token is None and flaw.requirement != "cancel.jwt.missing":
-        raise NotExercised(f"the {name} account has no jwt")
-    return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(token or "", forge=flaw.forge))
