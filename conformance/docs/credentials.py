@@ -27,8 +27,8 @@ class Carried:
     wrong: str = ""
 
 
-def credential_of(sent: Sent, account: Account, now_ms: int, uncertainty_ms: int = 2000) -> Carried:
-    """What `sent` carries, given the account it was to act for and the target's time (Unix ms)."""
+def credential_of(sent: Sent, account: Account, now_ms: int, uncertainty_ms: int) -> Carried:
+    """What `sent` carries, given the account it was to act for, the target's time and its uncertainty (ms)."""
     bearer = sent.header("Authorization")
     if bearer is not None:
         if account.jwt and bearer == f"Bearer {account.jwt}":

@@ -4,64 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.docs.blocks import Block, Kind, one_line
+from conformance.docs.blocks import Kind, one_line
 from conformance.docs.html import read_html
 from conformance.docs.markdown import read_markdown
+from conformance.docs.parts import (
+    ErrorRow,
+    Note,
+    PageError,
+    Parameter,
+    Sample,
+    base_urls_in,
+    error_rows,
+    json_object,
+    note_rows,
+    parameter_rows,
+    samples_in,
+    split_sections,
+    table_in,
+    text_of,
+)
 from conformance.docs.plain import read_plain
 from conformance.docs.sections import Section, section_of
-from conformance.errors import ConfigError
 
 PAGE = "Cancel Order"  # the page's name in the sources of the requirements
 _METHOD = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE)\s+`?(/[\w/:{}<>.~-]*)`?\s*(.*)", re.DOTALL)
-_URL = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w.~-]+)*")
 _ESSENTIAL = ("method and path", "request parameters", "response example", "error table")
 _MAX_BYTES = 20_000_000  # a saved page with its pictures inlined; anything larger is no docs page
-
-
-class PageError(ConfigError):
-    """A page that cannot be read; the message names what was not found."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One row of the parameter table. `place` is path, query, header or body, "" if the page does not say."""
-
-    name: str
-    type: str
-    place: str
-    required: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class Note:
-    """One row of the field notes: it may be about several fields."""
-
-    fields: tuple[str, ...]
-    text: str
-
-
-@dataclass(frozen=True)
-class ErrorRow:
-    """One row of the error table: a status, the strings that its body may carry, and when."""
-
-    status: int
-    errors: tuple[str, ...]
-    when: str
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A code sample as it is printed. `language` is shell, python or the page's own word for another one."""
-
-    title: str
-    language: str
-    code: str
 
 
 @dataclass(frozen=True)
@@ -129,7 +102,7 @@ def parse_page(text: str, name: str = "the page", suffix: str = "") -> Page:
     """Take a page's text apart; `name` is for messages. Raises PageError as `read_page` does."""
     form = form_of(text, suffix)
     blocks = {"html": read_html, "markdown": read_markdown, "plain": read_plain}[form](text)
-    parts = _sections(blocks)
+    parts = split_sections(blocks)
     missing: list[str] = []
 
     def need(value: Any, what: str) -> Any:
@@ -137,24 +110,24 @@ def parse_page(text: str, name: str = "the page", suffix: str = "") -> Page:
             missing.append(what)
         return value
 
-    request = _METHOD.search(_text(parts.get(Section.REQUEST, ())))
+    request = _METHOD.search(text_of(parts.get(Section.REQUEST, ())))
     need(request, "method and path")
-    description = need(_text(parts.get(Section.DESCRIPTION, ())), "description")
-    weight = need(_text(parts.get(Section.WEIGHT, ())), "weight")
-    parameters = need(_parameters(_table(parts, Section.PARAMETERS, name)), "request parameters")
+    description = need(text_of(parts.get(Section.DESCRIPTION, ())), "description")
+    weight = need(text_of(parts.get(Section.WEIGHT, ())), "weight")
+    parameters = need(parameter_rows(table_in(parts, Section.PARAMETERS, name)), "request parameters")
     response = parts.get(Section.RESPONSE, ())
     example_text = need(next((b.text for b in response if b.kind is Kind.CODE), ""), "response example")
-    notes = need(_notes(_table(parts, Section.RESPONSE, name)), "field notes")
-    errors = need(_errors(_table(parts, Section.ERRORS, name), name), "error table")
-    samples = need(_samples(parts.get(Section.CODE, ())), "code samples")
-    base_urls = need(_base_urls(samples, request[2] if request else ""), "base URL")
+    notes = need(note_rows(table_in(parts, Section.RESPONSE, name)), "field notes")
+    errors = need(error_rows(table_in(parts, Section.ERRORS, name), name), "error table")
+    samples = need(samples_in(parts.get(Section.CODE, ())), "code samples")
+    base_urls = need(base_urls_in(samples, request[2] if request else ""), "base URL")
     if any(part in _ESSENTIAL for part in missing):
         raise PageError(
             f"{name} (read as {form}) cannot be read as a docs page: not found: {', '.join(missing)}",
             f"looked for the sections {', '.join(Section)}; found {', '.join(parts) or 'none of them'}",
         )
-    example, example_error = _json(example_text)
-    status = re.search(r"\b([1-5]\d\d)\b", _text(b for b in response if b.kind in (Kind.TEXT, Kind.HEADING)))
+    example, example_error = json_object(example_text)
+    status = re.search(r"\b([1-5]\d\d)\b", text_of(b for b in response if b.kind in (Kind.TEXT, Kind.HEADING)))
     page = Page(
         form=form,
         method=request[1] if request else "",
@@ -175,155 +148,6 @@ def parse_page(text: str, name: str = "the page", suffix: str = "") -> Page:
         rows={},
     )
     return _with_rows(page)
-
-
-# ---------------------------------------------------------------------- sections and tables
-
-
-def _sections(blocks: Iterable[Block]) -> dict[Section, list[Block]]:
-    """The blocks of each section. Of several that are called alike (a table of contents) the fullest counts."""
-    found: dict[Section, list[Block]] = {}
-    current: list[Block] = []
-    place: Section | None = None
-
-    def keep() -> None:
-        if place is not None and _weight(current) >= _weight(found.get(place, [])):
-            found[place] = current
-
-    for block in blocks:
-        named = section_of(block.text) if block.kind is Kind.HEADING else None
-        if named is not None and not (place is Section.CODE and named is Section.REQUEST):
-            keep()
-            place, current = named, []
-        else:
-            current.append(block)
-    keep()
-    return found
-
-
-def _weight(blocks: list[Block]) -> int:
-    # tables and code are what a section is about; a long list of links is not
-    return sum(len(b.text) + (10_000 if b.kind in (Kind.TABLE, Kind.CODE) else 0) for b in blocks)
-
-
-def _text(blocks: Iterable[Block]) -> str:
-    return "\n".join(b.text for b in blocks if b.kind in (Kind.TEXT, Kind.CODE, Kind.HEADING))
-
-
-def _table(parts: Mapping[Section, list[Block]], section: Section, name: str) -> list[dict[str, str]]:
-    """The first table of a section as one dict a row, keyed by the lower-case column names."""
-    block = next((b for b in parts.get(section, ()) if b.kind is Kind.TABLE), None)
-    if block is None:
-        return []
-    header = [one_line(cell).lower() for cell in block.rows[0]]
-    rows = []
-    for row in block.rows[1:]:
-        if len(row) != len(header):
-            raise PageError(
-                f"{name}: a row of the table in {section} cannot be split into {', '.join(block.rows[0])}: "
-                f"{one_line(' '.join(row))[:60]!r}",
-                "save the page as HTML or Markdown, where the cells are marked",
-            )
-        rows.append(dict(zip(header, (one_line(cell) for cell in row), strict=True)))
-    return rows
-
-
-def _cell(row: Mapping[str, str], *names: str) -> str:
-    return next((row[name] for name in names if name in row), "")
-
-
-def _parameters(rows: list[dict[str, str]]) -> list[Parameter]:
-    found = []
-    for row in rows:
-        kind = re.match(r"([\w ]+?)\s*(?:\((\w+)\))?$", _cell(row, "type"))
-        place = _cell(row, "in", "location") or (kind[2] if kind and kind[2] else "")
-        required = _cell(row, "required", "mandatory").lower() in ("yes", "true", "y", "required")
-        found.append(
-            Parameter(
-                _cell(row, "name", "parameter"),
-                kind[1].strip() if kind else _cell(row, "type"),
-                place.lower(),
-                required,
-                _cell(row, "description", "notes"),
-            )
-        )
-    return found
-
-
-def _notes(rows: list[dict[str, str]]) -> list[Note]:
-    return [
-        Note(
-            tuple(re.findall(r"\w+", _cell(row, "field", "fields", "name"))),
-            _cell(row, "notes", "note", "description"),
-        )
-        for row in rows
-    ]
-
-
-def _errors(rows: list[dict[str, str]], name: str) -> list[ErrorRow]:
-    found = []
-    for row in rows:
-        status = re.search(r"\b([1-5]\d\d)\b", _cell(row, "http", "status", "code", "http status"))
-        if status is None:
-            raise PageError(f"{name}: a row of the error table has no HTTP status: {' '.join(row.values())[:60]!r}")
-        codes = re.split(r",| or |·|\||\n", _cell(row, "error", "errors", "message", "error code"))
-        errors = tuple(code.strip(" `\"'") for code in codes if code.strip(" `\"'—-"))
-        found.append(ErrorRow(int(status[1]), errors, _cell(row, "when", "meaning", "description", "reason")))
-    return found
-
-
-# ---------------------------------------------------------------------- example and samples
-
-
-def _json(text: str) -> tuple[Mapping[str, Any] | None, str]:
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in items]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{', '.join(twice)} stands twice")
-        return dict(items)
-
-    try:
-        value = json.loads(text, object_pairs_hook=pairs)
-    except ValueError as error:
-        return None, str(error)
-    return (value, "") if isinstance(value, dict) else (None, f"a JSON {type(value).__name__}, no object")
-
-
-def _language_of(title: str, told: str, code: str) -> str:
-    words = f"{told} {title}".lower()
-    if re.search(r"\b(?:python|py)\b", words):
-        return "python"
-    if re.search(r"\b(?:curl|bash|sh|shell|zsh)\b", words):
-        return "shell"
-    if told or title:
-        return told or title.split()[0].lower()
-    return "shell" if re.search(r"^\s*curl\s", code, re.MULTILINE) else ""
-
-
-def _samples(blocks: Iterable[Block]) -> list[Sample]:
-    """The code blocks of a section, each under its heading, or under the tab that stands for it."""
-    blocks = list(blocks)
-    tabs = [b.text for b in blocks if b.kind is Kind.TAB]
-    found: list[Sample] = []
-    heading = ""
-    for block in blocks:
-        if block.kind is Kind.HEADING:
-            heading = one_line(block.text).strip("# ")
-        elif block.kind is Kind.CODE:
-            title = heading or (tabs[len(found)] if len(found) < len(tabs) else f"sample {len(found) + 1}")
-            heading = ""
-            found.append(Sample(title, _language_of(title, block.language, block.text), block.text))
-    return found
-
-
-def _base_urls(samples: Iterable[Sample], path: str) -> list[str]:
-    """Every base URL that the samples use: what stands in front of the operation's path, or is called base URL."""
-    stem = re.split(r"/[:{<]", path)[0].rstrip("/")
-    found: dict[str, None] = {}
-    for sample in samples:
-        for url in _URL.findall(sample.code):
-            found[url.split(stem)[0].rstrip("/") if stem and stem in url else url] = None
-    return list(found)
 
 
 # ---------------------------------------------------------------------- source rows

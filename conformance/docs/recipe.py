@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from conformance.docs.page import Sample
+from conformance.docs.parts import Sample
 
 _HEADER = re.compile(r"""["']([A-Za-z][A-Za-z0-9-]*-[A-Za-z0-9-]+|Authorization)["']?\s*:""")
 _QUERY = re.compile(r"""[^\s"'`]*\?([A-Za-z_][\w.]*=[^\s"'`]*)""")

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from conformance.assemble import judge_record
 from conformance.docs.differences import slug
-from conformance.docs.page import Page, PageError, read_page
+from conformance.docs.page import Page, read_page
+from conformance.docs.parts import PageError
 from conformance.docs.sample_run import ACCOUNT, STATES, Outcome, SampleRun
 from conformance.errors import SuiteError
 from conformance.oracle.verdicts import RunVerdict

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from conformance.docs.differences import Difference, slug
 from conformance.docs.document import Operation
-from conformance.docs.page import Page, Sample
+from conformance.docs.page import Page
+from conformance.docs.parts import Sample
 from conformance.docs.recipe import Recipe, read_recipe
 from conformance.docs.samples import repair
 

@@ -13,9 +13,10 @@ import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conformance.docs.page import Sample
+from conformance.docs.parts import Sample
 
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+_URL = re.compile(r"https?://[\w.:@\[\]-]+(?:/[\w.~-]+)*")
 _ASSIGNMENT = re.compile(
     r"^(?P<head>[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*)"
     r"(?P<quote>[\"'])(?P<value>[^\"'\n]*)(?P=quote)",
@@ -155,5 +156,10 @@ def fill(code: str, language: str, values: Mapping[str, str], base_urls: tuple[s
         if url in code:
             code = code.replace(url, base_url)
             filled.append(f"{url} = the target, through the recording proxy")
+    # no credential goes to an address that the page names elsewhere: all of them become the proxy's
+    for url in dict.fromkeys(_URL.findall(code)):
+        if base_url and not url.startswith(base_url):
+            code = code.replace(url, base_url)
+            filled.append(f"{url} = the recording proxy")
     wants = "api_key" if {"api_key", "api_secret"} <= roles else "jwt" if "jwt" in roles else None
     return Filled(code, tuple(filled), wants, "order" in roles)

@@ -183,7 +183,7 @@ PLANTED: dict[str, tuple[str, str, set[str]]] = {
     "a sample with another path": (
         r"(?s)api/v1/spot/orders/(\$\{?\w+\}?\" \\|\$\w+\"\n\ncURL \(HMAC)",
         r"api/v1/spot/order/\1",
-        {"sample.curl-jwt.path", "base-url.https-api-sepolia-p99-world-api-v1-spot-order.page-only"},
+        {"sample.curl-jwt.path"},
     ),
 }
 

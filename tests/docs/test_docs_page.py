@@ -8,7 +8,8 @@ import pytest
 from docs_pages import PAGES, TWIN
 
 from conformance.docs.blocks import digest
-from conformance.docs.page import PageError, Parameter, parse_page, read_page
+from conformance.docs.page import parse_page, read_page
+from conformance.docs.parts import PageError, Parameter
 
 FORMS = {"txt": "plain", "md": "markdown", "html": "html"}
 

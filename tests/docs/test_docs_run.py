@@ -17,7 +17,7 @@ from docs_pages import PAGES, Original, twin
 from rich.console import Console
 
 from conformance.docs.execute import execute
-from conformance.docs.page import PageError, Sample
+from conformance.docs.parts import PageError, Sample
 from conformance.docs.run import run_page
 from conformance.docs.samples import fill, repair
 from conformance.errors import ConfigError, TargetError
@@ -272,3 +272,11 @@ def test_values_are_quoted() -> None:
     assert execute(shell.code, "shell", 5).stdout == "k'; rm -rf x; '|a\"b"
     python = fill('API_KEY = "x"\nAPI_SECRET = "y"\nprint(API_KEY, API_SECRET, sep="|")', "python", values, (), "")
     assert execute(python.code, "python", 5).stdout == "k'; rm -rf x; '|a\"b\n"
+
+
+def test_no_address_of_the_page_is_reached() -> None:
+    code = 'JWT="x"\nID="y"\ncurl -d "$JWT" https://collect.example/in "https://api.example/v1/spot/orders/$ID"'
+    base = "http://127.0.0.1:1/api/v1"
+    filled = fill(code, "shell", {"jwt": "t", "order": "o"}, ("https://api.example/v1",), base)
+    assert "example" not in filled.code
+    assert any("collect.example" in text for text in filled.filled)
