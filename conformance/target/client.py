@@ -11,6 +11,7 @@ import httpx
 from conformance.errors import ConfigError
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
+from conformance.target.bounds import ENCODINGS, keep_deadlines, read_body, start_deadline
 from conformance.target.clock import Clock
 from conformance.target.journal import UNKNOWN_CLOCK_S, Journal
 from conformance.target.limits import Limits
@@ -18,7 +19,6 @@ from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
 
-_MAX_BODY = 1_000_000  # bytes kept of a body: far above any order, far below any memory
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
 _TELLING = ("new_order", "cancel_order", "query_order")  # answers that tell what became of one order
@@ -89,7 +89,7 @@ class Client:
         settings = self.settings
         verify: bool | str = settings.ca_file or True
         try:
-            return httpx.Client(
+            client = httpx.Client(
                 verify=False if settings.insecure else verify,
                 cert=settings.client_cert,
                 timeout=httpx.Timeout(settings.timeout_s),
@@ -97,6 +97,7 @@ class Client:
                 follow_redirects=False,
                 trust_env=not settings.is_loopback,
             )
+            return keep_deadlines(client)
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
 
@@ -107,7 +108,7 @@ class Client:
     def send(self, call: Call, http: httpx.Client | None = None) -> Exchange:
         """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
         target = f"{self._base}{call.path}" + (f"?{call.query}" if call.query else "")
-        headers = {"Accept": "application/json", **call.headers}
+        headers = {"Accept": "application/json", "Accept-Encoding": ENCODINGS, **call.headers}
         content = call.body.encode() if call.body is not None else None
         if content is not None:
             headers.setdefault("Content-Type", "application/json")
@@ -174,20 +175,12 @@ class Client:
     def _transfer(
         self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None
     ) -> tuple[Response | None, str | None]:
-        deadline = time.monotonic() + self.settings.timeout_s * 1.5
+        start_deadline(self.settings.timeout_s * 1.5)
         response: httpx.Response | None = None
         try:
             response = http.send(request, stream=True, auth=signer)
-            chunks, size, truncated = [], 0, False
-            for chunk in response.iter_bytes(65536):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > _MAX_BODY:
-                    truncated = True
-                    break
-                if time.monotonic() > deadline:
-                    return None, "the body did not end in time"
-            text, base64 = text_of(b"".join(chunks)[:_MAX_BODY])
+            body, truncated = read_body(response)
+            text, base64 = text_of(body)
             kept = [(key, value[:_MAX_HEADER]) for key, value in response.headers.multi_items()[:_MAX_HEADERS]]
             return Response(response.status_code, kept, text, base64, truncated), None
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as failure:

@@ -1,0 +1,138 @@
+"""Bounds on an answer that hold whatever the target sends: a total time, and a size after decoding."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+MAX_BODY = 1_000_000  # bytes kept of a body: far above any order, far below any memory
+ENCODINGS = "gzip, deflate"
+_MAX_LAYERS = 2
+
+_now = threading.local()
+
+
+class TooSlow(httpcore.ReadTimeout):
+    """An answer whose parts come in time, but not the whole of it."""
+
+
+def start_deadline(seconds: float) -> None:
+    """Let every network operation of this thread end within `seconds` s from now, all together."""
+    _now.deadline = time.monotonic() + seconds
+
+
+def _left(timeout: float | None) -> float | None:
+    deadline = getattr(_now, "deadline", None)
+    if deadline is None:
+        return timeout
+    left = float(deadline) - time.monotonic()
+    if left <= 0:
+        raise TooSlow("the answer did not end in time")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A network stream that keeps to the thread's deadline."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Opens connections whose streams keep to the thread's deadline."""
+
+    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+        self._inner = inner
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
+
+    def sleep(self, seconds: float) -> None:
+        self._inner.sleep(seconds)
+
+
+def keep_deadlines(client: httpx.Client) -> httpx.Client:
+    """Make all connections of `client` keep to `start_deadline`.
+
+    httpx bounds each single read only, so that a byte a second goes on for ever; it has no public way to pass a
+    network backend, hence the private names (a test holds on to them).
+    """
+    transports = [client._transport, *client._mounts.values()]
+    for transport in transports:
+        if isinstance(transport, httpx.HTTPTransport):
+            pool: Any = transport._pool
+            pool._network_backend = _Backend(pool._network_backend)
+    return client
+
+
+def read_body(response: httpx.Response) -> tuple[bytes, bool]:
+    """The decoded body, at most MAX_BODY bytes of it, and whether more was cut off.
+
+    Raises httpx.DecodingError for an encoding that is wrong or was not asked for.
+    """
+    raw, cut = bytearray(), False
+    for chunk in response.iter_raw():
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            cut = True
+            break
+    names = [name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")]
+    layers = [name for name in names if name not in ("", "identity")]
+    if len(layers) > _MAX_LAYERS:
+        raise httpx.DecodingError(f"{len(layers)} content encodings on top of each other")
+    body = bytes(raw[:MAX_BODY])
+    for name in reversed(layers):
+        body, more = _decoded(name, body, partial=cut)
+        cut = cut or more
+    return body, cut
+
+
+def _decoded(name: str, data: bytes, *, partial: bool) -> tuple[bytes, bool]:
+    if name in ("gzip", "x-gzip"):
+        windows: tuple[int, ...] = (31,)
+    elif name == "deflate":
+        windows = (15, -15)  # with the zlib header, as it should be, and without, as some servers do
+    else:
+        raise httpx.DecodingError(f"the content encoding {name[:40]!r} was not asked for")
+    for bits in windows:
+        unpack = zlib.decompressobj(bits)
+        try:
+            body = unpack.decompress(data, MAX_BODY)
+        except zlib.error as error:
+            failure = error
+            continue
+        if not unpack.eof and not unpack.unconsumed_tail and not partial and data:
+            raise httpx.DecodingError(f"the {name} body ends too early")
+        return body, bool(unpack.unconsumed_tail)
+    raise httpx.DecodingError(f"the body is not {name}: {failure}")
