@@ -23,7 +23,7 @@ from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
 from conformance.target.journal import Journal, read_journal, refuse_to_forget
-from conformance.target.reconcile import reconcile
+from conformance.target.reconcile import Outcome, reconcile
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings, load_settings
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from conformance.reference.server import Running
 
 _STARTS = 8  # how often a case may start over before it is undecided
+_PATIENCE = 3  # cases that may end so before the others start over only once: what lasts is not passing trouble
 
 
 class Session:
@@ -42,10 +43,12 @@ class Session:
 
     `listeners` are told of each case's end (name, outcome, seconds, reason), and `row_listeners` of each row of
     the record as it is written.
-    `failure` is why the last run in this process made no contact, if it did not.
+    `failure` is why the last run in this process made no contact, if it did not; `recorded` whether it came as far
+    as to record what it tried.
     """
 
     failure: SuiteError | None = None
+    recorded = False
 
     def __init__(self, settings: Settings, options: Any, cleanup: ExitStack) -> None:
         self.settings, self.options, self._cleanup = settings, options, cleanup
@@ -57,6 +60,7 @@ class Session:
         self.reference: Running | None = None
         self.fresh: list[Check] = []
         self._finished = False
+        self._stuck = 0
         header = Header(
             schema=SCHEMA,
             suite_version=__version__,
@@ -76,6 +80,7 @@ class Session:
         except OSError as error:
             message = f"cannot write to {self.report_dir}: {error.strerror}"
             raise ConfigError(message, "choose another --report-dir") from None
+        Session.recorded = True
         redactor = Redactor(settings.accounts.values())
         self.journal = Journal(self.report_dir, settings.base_url, embedded=settings.embedded)
         self.client = Client(settings, self.recorder, Clock(), redactor, self.journal)
@@ -132,7 +137,9 @@ class Session:
         """Cancel what is left, close the record and the target. Safe to call twice."""
         if self._finished:
             return
-        outcome = reconcile(self.venue, read_journal(self.report_dir))
+        outcome = Outcome()
+        if hasattr(self.venue, "rules"):  # else no order was placed
+            outcome = reconcile(self.venue, read_journal(self.report_dir))
         self.journal.reconciled(outcome.left)
         self.recorder.note("cleanup", left=outcome.left, placed=self.venue.placed, **outcome.note())
         self.close()
@@ -191,7 +198,8 @@ class Session:
 
     def _attempts(self, name: str, case: Callable[[], object]) -> tuple[str, str | None]:
         reason = ""
-        for attempt in range(_STARTS):
+        starts = _STARTS if self._stuck < _PATIENCE else 2
+        for attempt in range(starts):
             self.venue.restart(name)
             self.judge.troubled.discard(name)
             try:
@@ -208,7 +216,8 @@ class Session:
                 reason = "an answer was lost, or somebody else traded with our orders"
             self.venue.sweep()
             self.venue.pause(min(attempt, 3))
-        return "undecided", f"{reason} ({_STARTS} starts)"
+        self._stuck += 1
+        return "undecided", f"{reason} ({starts} starts)"
 
 
 def reference_settings(stack: ExitStack, fault: str | None = None) -> Settings:
