@@ -33,6 +33,7 @@ from conformance.target.signing import ApiKeyAuth, JwtAuth
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 
 _ATTEMPTS = 6
+_FIRST_ATTEMPTS = 2  # repeats of the very first request while nothing answers at all
 _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
 _MAX_WAIT = 5.0  # s
 _MAX_RETRY_AFTER = 30.0  # s
@@ -61,6 +62,7 @@ class Venue:
         self._steps = itertools.count(1)
         self.placed = 0
         self.has: dict[str, bool] = {}
+        self.reached = False
         self.given_up: set[str] = set()
 
     # ------------------------------------------------------------------ credentials
@@ -100,14 +102,17 @@ class Venue:
         exchange = self.send(call)
         for attempt in range(_ATTEMPTS):
             response = exchange.response
+            self.reached = self.reached or response is not None
             if response is not None and not is_infrastructure(response) and not is_transient(response):
                 return exchange
             refused = response is not None and (response.status == 429 or is_transient(response))
             if not repeatable and not refused:
                 raise Trouble(f"{call.op}: {exchange.error or f'status {response.status if response else 0}'}")
+            if attempt >= _FIRST_ATTEMPTS and response is None and not self.reached:
+                break  # nothing was ever heard from this target
             self.pause(attempt, exchange)
             exchange = self.send(call)
-        raise Trouble(f"{call.op}: still {self._outcome(exchange)} after {_ATTEMPTS} repeats")
+        raise Trouble(f"{call.op}: still {self._outcome(exchange)} after {attempt + 1} attempts")
 
     @staticmethod
     def _outcome(exchange: Exchange) -> str:
