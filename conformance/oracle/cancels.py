@@ -142,6 +142,7 @@ def _wrong_status(
             exchanges=[act.n, exchange.n],
             order=order.id,
             key="ended",
+            doubtful=len(judge.suspected(order)) > 1,
         )
         order.state = State.UNSURE
         return
@@ -175,6 +176,9 @@ def _wrong_status(
     _note_parity(judge, exchange, expected)
     if order is not None:
         order.state = State.UNSURE
+    elif status == 200:
+        # it named no order and yet canceled something: which one will be seen when that is looked at
+        judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else "cancel.identity.whole-id", None)
 
 
 def _note_parity(judge: Judge, exchange: Exchange, expected: Expectation) -> None:

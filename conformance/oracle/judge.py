@@ -101,7 +101,7 @@ class Judge:
 
     def _drop_after_effects(self) -> None:
         """Drop what a mistake elsewhere explains: an order that another request ended is not found later on."""
-        if any(self.tallies[name].groups for name in list(self.tallies) if name.startswith(_EXPLAINS)):
+        if any(t.is_certain() for name, t in self.tallies.items() if name.startswith(_EXPLAINS)):
             for tally in self.tallies.values():
                 tally.drop_doubtful()
 
@@ -200,6 +200,11 @@ class Judge:
             return order.acts
         since = [act for act in self.recent if act.n > order.confirmed]
         return [act for act in since if act.case == order.case] or since
+
+    def suspected(self, order: Order) -> set[str]:
+        """The requirements of all acts that can have changed `order`, whether they named it or not."""
+        since = [act for act in self.recent if act.n > order.confirmed and act.case == order.case]
+        return {self.named_or_spared(act, order) for act in (*order.acts, *since)}
 
     def acted_since(self, order: Order) -> bool:
         """Whether requests that did not name `order` could have changed it since it was last seen."""

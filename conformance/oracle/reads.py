@@ -126,6 +126,7 @@ def _blame(
         order=order.id,
         diff=diff,
         key=f"{'named' if order.acts else 'spared'}|{changed}",
+        doubtful=len(judge.suspected(order)) > 1,
     )
 
 

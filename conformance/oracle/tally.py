@@ -48,6 +48,10 @@ class Tally:
         if finding.scheme:
             group.schemes.add(finding.scheme)
 
+    def is_certain(self) -> bool:
+        """Whether there is a finding beyond doubt."""
+        return any(not group.doubtful for group in self.groups.values())
+
     def drop_doubtful(self) -> None:
         """Forget the groups of which every finding is doubtful."""
         self.groups = {key: group for key, group in self.groups.items() if not group.doubtful}

@@ -103,7 +103,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     from conformance.suite.session import Session
 
-    Session.failure = None
+    Session.failure, Session.recorded = None, False
     try:
         opened = Session.open(session.config.option, [item for item in session.items if _is_ours(item)])
     except SuiteError as error:

@@ -98,13 +98,23 @@ class Band:
         return rules.price(self.ceil * Decimal("1.25"), up=True) + step * rules.tick
 
 
+def default_band(rules: Rules, hint: Decimal | None = None) -> Band:
+    """The band around the hint, or around the page's example, without asking whether it is free."""
+    middle = _middle(rules, hint)
+    return Band(rules, rules.price(middle / _WIDE), rules.price(middle * _WIDE), quiet=False)
+
+
+def _middle(rules: Rules, hint: Decimal | None) -> Decimal:
+    return rules.price(hint or max(_EXAMPLE_PRICE, rules.tick * 200))
+
+
 def discover(rules: Rules, rests: Callable[[str, Decimal], bool], hint: Decimal | None = None) -> Band:
     """Find the band by asking: `rests(side, price)` tells whether a post-only order of that side would rest.
 
     There is no public book to read, so the best prices of others are found as a post-only order finds them: by
     being refused. Orders that are placed for this are as small as the market allows, and canceled at once.
     """
-    middle = rules.price(hint or max(_EXAMPLE_PRICE, rules.tick * 200))
+    middle = _middle(rules, hint)
     quiet = True
     for _ in range(4):
         ceil, met_ask = _highest_bid(rules, rests, middle)
