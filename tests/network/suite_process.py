@@ -117,7 +117,7 @@ class Running:
     def __init__(self, arguments: list[str], env: Mapping[str, str], cwd: Path) -> None:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX) and "proxy" not in k.lower()}
         # files and not pipes: nothing that a target makes the suite print can block it
-        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             [str(Path(sys.executable).parent / "spot-conformance"), *arguments],
