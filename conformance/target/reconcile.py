@@ -96,7 +96,7 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
                 canceled = True
             if answer in (200, 404) and status is None:
                 return True, canceled
-            refusals += answer in (400, 403, 404)
+            refusals += answer in (400, 401, 403, 404)
             if refusals >= 2:
                 return False, canceled  # refused for good, though it is live: waiting does not help
         except Trouble:  # the query was patient already
