@@ -9,7 +9,11 @@ from __future__ import annotations
 
 
 class Trouble(Exception):
-    """Passing trouble; the case starts over with fresh orders."""
+    """Passing trouble; the case starts over with fresh orders, after a while unless `wait` is False."""
+
+    def __init__(self, text: str, *, wait: bool = True) -> None:
+        super().__init__(text)
+        self.wait = wait
 
 
 class Undecidable(Exception):

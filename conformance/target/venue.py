@@ -165,7 +165,7 @@ class Venue:
             error = answer.get("error") if isinstance(answer, dict) else None
             raise Undecidable(f"New Order was refused: {self._outcome(exchange)} {error or ''}".strip())
         if not order.exact:
-            raise Trouble("the fills are not those that were planned: somebody else trades here")
+            raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
         return order
 
     def new_order(
