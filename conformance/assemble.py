@@ -282,6 +282,8 @@ def _target(header: Header, notes: dict[str, dict[str, Any]]) -> dict[str, str]:
     rows = {"base URL": header.base_url}
     for account, schemes in header.accounts.items():
         rows[f"{account} account"] = ", ".join(schemes)
+    if "insecure" in notes:
+        rows["TLS"] = "the certificate was NOT checked (insecure)"
     market = notes.get("market", {})
     for name in ("symbol", "tick", "lot", "min_notional"):
         if name in market:

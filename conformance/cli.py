@@ -49,7 +49,7 @@ def _fail(message: str, hint: str, status: int) -> NoReturn:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="spot-conformance")
 def cli() -> None:
-    r"""Contract and conformance tests for a spot exchange's Cancel Order endpoint.
+    """Contract and conformance tests for a spot exchange's Cancel Order endpoint.
 
     \b
     Exit status: 0 conformant, 1 violated, 2 usage or configuration, 3 undecided,
@@ -65,6 +65,7 @@ def _target_options(command: Any) -> Any:
         click.option("--symbol", help="Market to use. Default: the first one listed."),
         click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
         click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
+        click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),
     )
     for option in reversed(options):
         command = option(command)
@@ -85,7 +86,7 @@ def _target_options(command: Any) -> Any:
     "--baseline", type=click.Path(path_type=Path), help="A results.json: only MUST violations it lacks exit with 1."
 )
 def run(**options: Any) -> None:
-    r"""Check a target and write the reports.
+    """Check a target and write the reports.
 
     \b
     Examples:
@@ -104,7 +105,7 @@ def run(**options: Any) -> None:
 @click.argument("record", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--report-dir", type=click.Path(path_type=Path, file_okay=False), help="Write the reports there.")
 def judge(record: Path, report_dir: Path | None) -> None:
-    r"""Judge a stored record again: offline, without keys, with the same outcome.
+    """Judge a stored record again: offline, without keys, with the same outcome.
 
     \b
     Example:
@@ -133,7 +134,7 @@ def judge(record: Path, report_dir: Path | None) -> None:
 )
 @_target_options
 def replay(finding: str, report_dir: Path, **options: Any) -> None:
-    r"""Try a FINDING of a report again, freshly signed, and say whether it still fails.
+    """Try a FINDING of a report again, freshly signed, and say whether it still fails.
 
     \b
     Example:
@@ -149,7 +150,7 @@ def replay(finding: str, report_dir: Path, **options: Any) -> None:
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 def diff(a: Path, b: Path) -> None:
-    r"""Say what changed from run A to run B: report directories, results.json or record.ndjson.
+    """Say what changed from run A to run B: report directories, results.json or record.ndjson.
 
     \b
     Example:
@@ -164,7 +165,7 @@ def diff(a: Path, b: Path) -> None:
 @cli.command()
 @_target_options
 def doctor(**options: Any) -> None:
-    r"""Check in seconds whether a run can work: reachable, clock, credentials, market, placing, filling.
+    """Check in seconds whether a run can work: reachable, clock, credentials, market, placing, filling.
 
     \b
     Example:
@@ -176,12 +177,47 @@ def doctor(**options: Any) -> None:
 
 
 @cli.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), default=Path("conformance.toml"), show_default=True
+)
+@click.option("--base-url", metavar="URL", help="Put this target into it.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def init(config: Path, base_url: str | None, force: bool) -> None:
+    """Write a commented settings file to fill in.
+
+    \b
+    Example:
+      spot-conformance init --base-url https://staging.example/api/v1
+    """
+    from conformance.commands.init import write_config
+
+    write_config(config, base_url=base_url, force=force)
+    click.echo(f"{config} is written: fill in the accounts, then run spot-conformance doctor")
+
+
+@cli.command()
+@_target_options
+@click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
+@click.option("--only", multiple=True, metavar="ID", help="A requirement, or the beginning of its id. Repeatable.")
+def plan(**options: Any) -> None:
+    """Say what a run would do: requests, orders and their size, what is destructive, how long. Places nothing.
+
+    \b
+    Example:
+      spot-conformance plan --base-url https://staging.example/api/v1
+    """
+    from conformance.commands.plan import show_plan
+
+    raise SystemExit(show_plan(options, _console()))
+
+
+@cli.command()
 @_target_options
 @click.option(
     "--report-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True
 )
 def cleanup(**options: Any) -> None:
-    r"""Cancel what a run left open that was cut off, and nothing else; its journal is in the report directory.
+    """Cancel what a run left open that was cut off, and nothing else; its journal is in the report directory.
 
     \b
     Example:
@@ -206,7 +242,7 @@ def cleanup(**options: Any) -> None:
 @click.option("--trading-disabled", is_flag=True, help="Place and cancel answer 503.")
 @click.option("--queue-size", type=int, help="Length of the engine's backlog.")
 def serve(host: str, port: int, as_json: bool, **options: Any) -> None:
-    r"""Start the reference exchange: a real small spot exchange, a sandbox for bots as well.
+    """Start the reference exchange: a real small spot exchange, a sandbox for bots as well.
 
     \b
     Examples:
@@ -234,7 +270,7 @@ def requirements() -> None:
 @click.argument("patterns", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_requirements(patterns: tuple[str, ...], as_json: bool) -> None:
-    r"""List requirements, all or those below PATTERNS.
+    """List requirements, all or those below PATTERNS.
 
     \b
     Example:
@@ -251,7 +287,7 @@ def list_requirements(patterns: tuple[str, ...], as_json: bool) -> None:
 @requirements.command()
 @click.argument("requirement")
 def explain(requirement: str) -> None:
-    r"""Explain one requirement: what it says, why it matters, where it comes from, what exercises it.
+    """Explain one requirement: what it says, why it matters, where it comes from, what exercises it.
 
     \b
     Example:
@@ -276,7 +312,7 @@ def docs() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--digests", is_flag=True, help="Only print a source-rows.yaml for this page.")
 def check_docs(page: Path, accept_known: bool, as_json: bool, digests: bool) -> None:
-    r"""Say what PAGE (HTML, Markdown, or a select-all's text) and the OpenAPI document say differently.
+    """Say what PAGE (HTML, Markdown, or a select-all's text) and the OpenAPI document say differently.
 
     \b
     Example:
@@ -298,7 +334,7 @@ def check_docs(page: Path, accept_known: bool, as_json: bool, digests: bool) -> 
     "--report-dir", type=click.Path(path_type=Path, file_okay=False), help="Write record and reports there."
 )
 def run_docs(page: Path, **options: Any) -> None:
-    r"""Run PAGE's own samples against a target, and judge what they send and receive. Shows each one first.
+    """Run PAGE's own samples against a target, and judge what they send and receive. Shows each one first.
 
     \b
     Example:
@@ -314,7 +350,7 @@ def run_docs(page: Path, **options: Any) -> None:
 @click.option("--results", type=_page, help="The results.json of a run, for the verdicts.")
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")
 def cover_docs(page: Path | None, results: Path | None, markdown: bool) -> None:
-    r"""Show each statement of PAGE beside its requirements and their last verdicts.
+    """Show each statement of PAGE beside its requirements and their last verdicts.
 
     \b
     Example:

@@ -30,7 +30,7 @@ def examine(options: Mapping[str, Any], console: Console) -> int:
     with ExitStack() as stack:
         settings = load_settings(
             config=options.get("config"),
-            flags={name: options.get(name) for name in ("base_url", "symbol", "allow_trading")},
+            flags={name: options.get(name) for name in ("base_url", "symbol", "allow_trading", "insecure")},
         )
         settings = settings or reference_settings(stack)
         check_safety(settings)

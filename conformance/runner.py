@@ -87,11 +87,11 @@ class Progress:
 
 def run(options: Mapping[str, Any], console: Console) -> int:
     """Carry out a run and write its reports; the exit status. Raises SuiteError for what the user can mend."""
-    from conformance.assemble import judge_record
     from conformance.compare import accept_known, load_side, print_known
     from conformance.contract import load_contract
     from conformance.report import write_reports
     from conformance.report.terminal import print_summary
+    from conformance.waivers import judge_with_waivers
 
     contract = load_contract()
     contract.select(options["only"])
@@ -100,6 +100,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     progress = Progress(console)
     plugin = _Plugin(options, progress)
     console.print(_headline(options), markup=False)
+    _show_plan(options, console)
     status = pytest.main(pytest_arguments(options, report_dir), plugins=[plugin])
     progress.end()
     if plugin.crashes:
@@ -111,13 +112,19 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         raise NothingToDo("no case exercises what was selected", "see spot-conformance requirements list")
     if status == pytest.ExitCode.INTERNAL_ERROR:
         return _INTERNAL
-    result = judge_record(report_dir / "record.ndjson", contract)
+    result, problems = judge_with_waivers(
+        report_dir / "record.ndjson", contract, Session.waivers, whole=not options["only"] and status != 2
+    )
     known = accept_known(result, baseline, options["baseline"].name) if baseline is not None else None
     write_reports(result, report_dir)
     print_summary(result, console, report_dir)
     if known is not None:
         print_known(known, options["baseline"].name, result.exit_status, console)
-    return 130 if status == pytest.ExitCode.INTERRUPTED else result.exit_status
+    if status == pytest.ExitCode.INTERRUPTED:
+        return 130
+    for problem in problems:
+        sys.stderr.write(f"spot-conformance: {problem}\n")
+    return 2 if problems else result.exit_status
 
 
 def _found_on_contact(report_dir: Path) -> bool:
@@ -126,6 +133,21 @@ def _found_on_contact(report_dir: Path) -> bool:
     from conformance.contract import load_contract
 
     return Session.recorded and judge_record(report_dir / "record.ndjson", load_contract()).verdict == "violated"
+
+
+def _show_plan(options: Mapping[str, Any], console: Console) -> None:
+    """Before a run on another machine, say what it will do there."""
+    from conformance.commands.plan import plan_lines
+    from conformance.suite.session import check_safety
+    from conformance.target.settings import load_settings
+
+    flags = {name: options.get(name) for name in ("base_url", "symbol", "allow_trading", "insecure")}
+    settings = load_settings(config=options.get("config"), flags=flags)
+    if settings is None or settings.is_loopback:
+        return
+    check_safety(settings)
+    for line in plan_lines(settings, options):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _headline(options: Mapping[str, Any]) -> str:
@@ -159,6 +181,8 @@ def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         arguments.append(f"--conformance-config={options['config']}")
     if options.get("overload"):
         arguments.append("--overload")
+    if options.get("insecure"):
+        arguments.append("--insecure")
     if options.get("allow_trading"):
         arguments.append("--allow-trading")
     return arguments

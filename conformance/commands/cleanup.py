@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,19 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance import __version__
-from conformance.contract import load_contract
+from conformance.commands.quiet import quiet_venue
 from conformance.errors import ConfigError, TargetError
-from conformance.oracle.judge import Judge
-from conformance.record import SCHEMA, Header
 from conformance.suite.session import check_safety
-from conformance.target.client import Client
-from conformance.target.clock import Clock
 from conformance.target.contact import check_credential
-from conformance.target.journal import NAME, Journal, Left, mark_reconciled, read_journal
+from conformance.target.journal import NAME, Left, mark_reconciled, read_journal
 from conformance.target.reconcile import Outcome, reconcile
-from conformance.target.recorder import Recorder
-from conformance.target.redact import Redactor
 from conformance.target.settings import PREFIX, Settings, load_settings
 from conformance.target.trouble import Trouble
 from conformance.target.venue import Venue
@@ -62,7 +53,7 @@ def clean_up(options: Mapping[str, Any], console: Console) -> int:
 
 def _settings(options: Mapping[str, Any], left: Left) -> Settings:
     """The settings of the run, which must name the journal's target unless another is asked for by flag."""
-    flags = {name: options.get(name) for name in ("base_url", "symbol")}
+    flags = {name: options.get(name) for name in ("base_url", "symbol", "insecure")}
     explicit = flags["base_url"] is not None
     settings = load_settings(config=options.get("config"), flags={**flags, "allow_trading": True})
     if settings is None:  # the journal knows where, and the environment or the file who
@@ -87,29 +78,6 @@ def _set_clock(venue: Venue) -> None:
 
 
 def _reconcile(settings: Settings, left: Left) -> Outcome:
-    contract = load_contract()
-    with tempfile.TemporaryDirectory() as place:
-        header = Header(
-            schema=SCHEMA,
-            suite_version=__version__,
-            contract_digest=contract.digest,
-            base_url=settings.base_url,
-            base_path=settings.base_path,
-            started_at=0.0,
-            seed=0,
-            profile="quick",
-            accounts={name: account.schemes for name, account in settings.accounts.items()},
-        )
-        journal = Journal(Path(place), settings.base_url)
-        recorder = Recorder(Path(place) / "record.ndjson", header, lambda row: None)
-        redactor = Redactor(settings.accounts.values())
-        client = Client(settings, recorder, Clock(), redactor, journal)
-        try:
-            venue = Venue(settings, client, Judge(contract), seed=os.getpid())
-            venue.restart("cleanup", "cleanup")
-            _set_clock(venue)
-            return reconcile(venue, left)
-        finally:
-            client.close()
-            recorder.close()
-            journal.close()
+    with quiet_venue(settings, "cleanup") as venue:
+        _set_clock(venue)
+        return reconcile(venue, left)

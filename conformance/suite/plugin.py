@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--conformance-seed", {"type": int, "default": 0, "help": "seed of everything that is drawn"}),
         ("--report-dir", {"type": Path, "default": Path("reports"), "help": "where the reports go"}),
         ("--only", {"action": "append", "default": [], "help": "a requirement or the beginning of its id"}),
+        ("--insecure", {"action": "store_true", "default": None, "help": "do not check the target's certificate"}),
         ("--allow-trading", {"action": "store_true", "default": None, "help": "place orders on a remote target"}),
         ("--overload", {"action": "store_true", "default": False, "help": "fill the engine's backlog on purpose"}),
         ("--restart-command", {"metavar": "CMD", "help": "a shell command that restarts the target"}),

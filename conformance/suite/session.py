@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,10 +27,11 @@ from conformance.target.journal import Journal, read_journal, refuse_to_forget
 from conformance.target.reconcile import Outcome, reconcile
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
-from conformance.target.settings import Settings, load_settings
+from conformance.target.settings import Settings, Waiver, load_settings
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
+from conformance.waivers import check_waivers
 
 if TYPE_CHECKING:
     from conformance.reference.server import Running
@@ -49,6 +51,7 @@ class Session:
 
     failure: SuiteError | None = None
     recorded = False
+    waivers: tuple[Waiver, ...] = ()
 
     def __init__(self, settings: Settings, options: Any, cleanup: ExitStack) -> None:
         self.settings, self.options, self._cleanup = settings, options, cleanup
@@ -106,15 +109,21 @@ class Session:
                     "symbol": options.symbol,
                     "allow_trading": options.allow_trading,
                     "restart_command": getattr(options, "restart_command", None),
+                    "insecure": getattr(options, "insecure", None),
                 },
             )
             running = None
             if settings is None:
                 settings, running = start_reference(stack)
             check_safety(settings)
+            cls.waivers = settings.waivers
             session = cls(settings, options, stack.pop_all())
             session.reference = running
         try:
+            check_waivers(settings.waivers, session.contract)
+            if settings.insecure:
+                session.recorder.note("insecure")
+                sys.stderr.write(f"WARNING: the certificate of {settings.origin} is NOT checked (insecure)\n")
             make_contact(session.venue)
             session.recorder.note("market", **_market(session.venue))
             if any(item.get_closest_marker("aged") for item in items):
@@ -200,12 +209,13 @@ class Session:
         reason = ""
         starts = _STARTS if self._stuck < _PATIENCE else 2
         for attempt in range(starts):
+            wait = False
             self.venue.restart(name)
             self.judge.troubled.discard(name)
             try:
                 case()
             except Trouble as trouble:
-                reason = str(trouble)
+                reason, wait = str(trouble), trouble.wait
             except Undecidable as problem:
                 return "undecided", str(problem)
             except NotExercised as lack:
@@ -215,7 +225,8 @@ class Session:
                     return "passed", None
                 reason = "an answer was lost, or somebody else traded with our orders"
             self.venue.sweep()
-            self.venue.pause(min(attempt, 3))
+            if wait:
+                self.venue.pause(min(attempt, 3))
         self._stuck += 1
         return "undecided", f"{reason} ({starts} starts)"
 
@@ -242,11 +253,19 @@ def start_reference(stack: ExitStack, fault: str | None = None) -> tuple[Setting
     return settings, running
 
 
+def check_host(settings: Settings) -> str:
+    """The target's host; raises ConfigError if it is a forbidden one, with or without its port."""
+    parts = urlsplit(settings.base_url)
+    host = (parts.hostname or "").rstrip(".")
+    forbidden = {name.lower().rstrip(".") for name in settings.safety.forbidden_hosts}
+    if forbidden & {host, f"{host}:{parts.port}"}:
+        raise ConfigError(f"{host} is a forbidden host", "see [safety] forbidden_hosts in conformance.toml")
+    return host
+
+
 def check_safety(settings: Settings) -> None:
     """Refuse to trade where the user has not allowed it."""
-    host = settings.origin.split("://", 1)[1]
-    if any(name == host or name == host.split(":")[0] for name in settings.safety.forbidden_hosts):
-        raise ConfigError(f"{host} is a forbidden host", "see [safety] forbidden_hosts in conformance.toml")
+    host = check_host(settings)
     if not settings.is_loopback and not settings.safety.allow_trading:
         raise ConfigError(
             f"{host} is not this machine, and a run places orders",

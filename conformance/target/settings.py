@@ -9,6 +9,7 @@ import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -281,5 +282,10 @@ def _waivers(rows: list[Mapping[str, Any]]) -> tuple[Waiver, ...]:
         for key in ("requirement", "reason", "until"):
             if not row.get(key):
                 raise ConfigError(f"a waiver has no {key}", "a [[waiver]] needs requirement, reason and until")
+        try:
+            date.fromisoformat(str(row["until"]))
+        except ValueError:
+            text = f"the waiver of {row['requirement']} is until {row['until']!r}, which is no day"
+            raise ConfigError(text, 'for example until = "2030-01-31"') from None
         waivers.append(Waiver(**{key: str(value) for key, value in row.items()}))
     return tuple(waivers)
