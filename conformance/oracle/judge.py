@@ -48,6 +48,8 @@ class Judge:
         self.base_path = ""
         self.recent: deque[Act] = deque(maxlen=_RECENT)
         self.unlisted: set[str] = set()
+        self.listed: dict[str, set[str]] = {}
+        self.missing: dict[str, int] = {}
         self.accepted: set[tuple[str, str]] = set()
         self.refused: set[str] = set()
         self.parity: defaultdict[str, dict[str, set[int]]] = defaultdict(dict)

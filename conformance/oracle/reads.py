@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _LIVE = ("open", "partially_filled")
+_SHORT = 10  # rows; no list of open orders is cut off at fewer
 _NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
 
 
@@ -91,6 +92,7 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
         wrong.append(fields.FieldCheck("", "created_at", str(order.created_at), text, ok=False))
     filled = decimal_of(body.get("filled_qty"))
     if status in _LIVE and not wrong and (filled is None or filled == order.filled):
+        _missing_from_list(judge, exchange, order)
         judge.confirm(order, exchange)
         return
     if filled is not None and filled > order.filled and status in (*_LIVE, "filled"):
@@ -223,6 +225,7 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
     if items is None:
         return
     listed = {str(item.get("id")).lower(): item for item in items}
+    _watch_missing(judge, exchange, set(listed))
     for order_id in sorted(judge.unlisted | {i for i in listed if i in judge.ledger.orders}):
         order = judge.ledger.orders[order_id]
         if order.account != exchange.auth.account or order.state is not State.CANCELED:
@@ -241,6 +244,42 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
         elif order_id in judge.unlisted:
             judge.held("cancel.effects.not-listed", exchange)
         judge.unlisted.discard(order_id)
+
+
+def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
+    """Live orders that were listed before and are not now: a query will tell whether they are really gone.
+
+    Only in lists so short that no page size explains it.
+    """
+    assert exchange.auth is not None
+    before = judge.listed.get(exchange.auth.account, set())
+    judge.listed[exchange.auth.account] = listed
+    if len(listed) >= _SHORT:
+        return
+    for order_id in before - listed:
+        order = judge.ledger.get(order_id)
+        if order is not None and order.state is State.LIVE:
+            judge.missing[order_id] = exchange.n
+    for order_id in listed:
+        judge.missing.pop(order_id, None)
+
+
+def _missing_from_list(judge: Judge, exchange: Exchange, order: Order) -> None:
+    listing = judge.missing.pop(order.id, None)
+    if listing is None:
+        return
+    act = next((act for act in reversed(judge.recent) if act.n < listing), None)
+    if act is not None:
+        judge.broken(
+            judge.named_or_spared(act, order),
+            exchange,
+            "a live order was among the open orders before, and is not any more",
+            "listed, since it is live",
+            "not listed",
+            exchanges=[act.n, listing, exchange.n],
+            order=order.id,
+            key="missing",
+        )
 
 
 def judge_trades(judge: Judge, exchange: Exchange) -> None:

@@ -78,6 +78,7 @@ def test_stays_off_the_book(venue: Venue, states: States) -> None:
 def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> None:
     """The canceled order is out of the open orders; the others of the account are still in."""
     canceled, kept = states.open(side), states.open(side)
+    venue.open_orders("owner")
     venue.cancel(canceled, scheme=scheme)
     if venue.open_orders("owner") is None:
         raise NotExercised("the target does not list open orders")

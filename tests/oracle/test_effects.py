@@ -181,3 +181,21 @@ def test_an_after_effect_is_dropped_where_its_cause_is_found(paper: Paper) -> No
     nine = "00000000-0000-4000-8000-000000000009"
     paper.query(canceled(paper.now, id=nine), order_id=nine)
     assert paper.found() == ["cancel.effects.own-orders"]
+
+
+def _lists(paper: Paper, *rows: str) -> None:
+    _two(paper)
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order(), order(id=OTHER)])
+    paper.cancel()
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order(id=name) for name in rows])
+    paper.query(order(id=OTHER), order_id=OTHER)
+
+
+def test_a_live_order_vanishes_from_the_list(paper: Paper) -> None:
+    _lists(paper)
+    assert paper.found() == ["cancel.effects.own-orders"]
+
+
+def test_a_live_order_stays_in_the_list(paper: Paper) -> None:
+    _lists(paper, OTHER)
+    assert paper.found() == []
