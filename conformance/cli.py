@@ -241,24 +241,93 @@ def cleanup(**options: Any) -> None:
 @click.option("--min-notional", default="1", show_default=True)
 @click.option("--trading-disabled", is_flag=True, help="Place and cancel answer 503.")
 @click.option("--queue-size", type=int, help="Length of the engine's backlog.")
-def serve(host: str, port: int, as_json: bool, **options: Any) -> None:
+@click.option("--fault", metavar="NAME", help="A deliberate violation (see faults list).")
+@click.option("--variation", metavar="NAME", help="A permitted way to be different (see faults list --variations).")
+def serve(host: str, port: int, as_json: bool, fault: str | None, variation: str | None, **options: Any) -> None:
     """Start the reference exchange: a real small spot exchange, a sandbox for bots as well.
 
     \b
     Examples:
       spot-conformance serve --port 8080
       spot-conformance serve --port 0 --json
+      spot-conformance serve --fault average-is-not-weighted
     """
+    from conformance.reference.faults import spoiled
     from conformance.reference.server import serve as serve_reference
     from conformance.reference.settings import simple_settings
 
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        serve_reference(simple_settings(**given), host=host, port=port, as_json=as_json)
+        settings = spoiled(simple_settings(**given), fault, variation)
+        serve_reference(settings, host=host, port=port, as_json=as_json)
     except OSError as error:
         _fail(f"cannot listen on {host}:{port}: {error.strerror or error}", "choose another --port", 2)
     except ValueError as error:
         _fail(str(error), "see spot-conformance serve --help", 2)
+
+
+@cli.group()
+def faults() -> None:
+    """Try the suite on faulty and on permitted variants of the reference exchange."""
+
+
+def _matrix_options(command: Any) -> Any:
+    options = (
+        click.argument("names", nargs=-1),
+        click.option("-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: one a processor."),
+        click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True),
+        click.option("--limit", type=float, default=180.0, show_default=True, help="Seconds for one run."),
+        click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@faults.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--variations", is_flag=True, help="The permitted variations instead.")
+def list_faults(as_json: bool, variations: bool) -> None:
+    r"""List the faults with the requirements that they break.
+
+    \b
+    Example:
+      spot-conformance faults list
+    """
+    from conformance.commands.faults import print_catalogue
+
+    print_catalogue(_console(), variations=variations, as_json=as_json)
+
+
+@faults.command("run")
+@_matrix_options
+@click.option("--full", is_flag=True, help="The whole suite on each fault, not only on those that survive a part.")
+@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the kill matrix there.")
+def run_faults(**options: Any) -> None:
+    r"""Run the suite on faults (all, or NAMES): does it find each of them? Exit 0 if so, 1 if not.
+
+    \b
+    Examples:
+      spot-conformance faults run average-is-not-weighted
+      spot-conformance faults run -n 2 --full --markdown docs/kill-matrix.md
+    """
+    from conformance.commands.faults import kill
+
+    raise SystemExit(kill(options, _console()))
+
+
+@faults.command("variations")
+@_matrix_options
+def run_variations(**options: Any) -> None:
+    r"""Run the suite on permitted variations (all, or NAMES): it must find nothing. Exit 0 if so, 1 if not.
+
+    \b
+    Example:
+      spot-conformance faults variations clock-ahead tiny-tick
+    """
+    from conformance.commands.faults import spare
+
+    raise SystemExit(spare(options, _console()))
 
 
 @cli.group()

@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -249,39 +249,3 @@ def _read(one: Try, place: Path, seconds: float, status: int | None) -> Outcome:
         elif row["verdict"] == "undecided" and row["level"] == "MUST":
             outcome.undecided.append(row["id"])
     return outcome
-
-
-def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
-    """The tries for these faults, all without names. Raises UnknownName.
-
-    ``focus`` runs only the cases that exercise the fault's own requirements: quicker, and blind to the rest.
-    """
-    from conformance.reference.faults import load_faults, nearest
-    from conformance.reference.settings import Settings
-
-    faults = load_faults()
-    tries = []
-    for name in names or faults:
-        if name not in faults:
-            raise nearest(name, faults, "fault")
-        found = faults[name]
-        only = [f"--only={requirement}" for requirement in found.requirements] if focus else []
-        arguments = (*found.options, *only)
-        tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, arguments))
-    return tries
-
-
-def variation_tries(names: Iterable[str]) -> list[Try]:
-    """The tries for these variations, all without names. Raises UnknownName."""
-    from conformance.reference.faults import nearest
-    from conformance.reference.settings import Settings
-    from conformance.reference.variations import load_variations
-
-    variations = load_variations()
-    tries = []
-    for name in names or variations:
-        if name not in variations:
-            raise nearest(name, variations, "variation")
-        found = variations[name]
-        tries.append(Try(name, found.applied(Settings()), arguments=found.options))
-    return tries

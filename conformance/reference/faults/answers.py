@@ -142,7 +142,7 @@ def refusals_labelled_as_html(ref: Reference) -> None:
         reshape(ref, status, json.dumps, "text/html")
 
 
-@fault("cancel.answers.in-time")
+@fault("cancel.answers.in-time", "cancel.errors.forbidden")
 def foreign_orders_hang(ref: Reference) -> None:
     """The cancel of another user's order is never answered."""
 
@@ -155,7 +155,7 @@ def foreign_orders_hang(ref: Reference) -> None:
     wrap(ref.app, "handle", handle)
 
 
-@fault("cancel.answers.in-time")
+@fault("cancel.answers.in-time", "cancel.errors.invalid-id")
 def words_as_ids_drop_the_connection(ref: Reference) -> None:
     """A cancel of an id that is no UUID ends in a closed connection without an answer."""
 

@@ -1,0 +1,140 @@
+"""`spot-conformance faults`: the kill matrix, and the variations that must be spared."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from conformance.errors import ConfigError
+from conformance.matrix import Outcome, Try, make_tries
+from conformance.matrix_report import Progress, faults_markdown, print_faults, print_variations, to_json
+from conformance.reference.faults import UnknownName, load_faults, nearest
+from conformance.reference.settings import Settings
+from conformance.reference.variations import load_variations
+
+
+def kill(options: Mapping[str, Any], console: Console) -> int:
+    """Try the suite on faults; exit status 0 if it finds them all, else 1. Raises ConfigError for unknown names."""
+    faults = load_faults()
+    names = options["names"]
+    progress = Progress(console, len(names or faults), faults=True)
+    try:
+        outcomes = run_faults(
+            names,
+            jobs=options["jobs"] or os.cpu_count() or 1,
+            profile=options["profile"],
+            limit_s=options["limit"],
+            full=options["full"],
+            told=progress,
+        )
+    except UnknownName as error:
+        raise ConfigError(str(error), "see spot-conformance faults list") from None
+    print_faults(outcomes, console, complete=not names)
+    _write(options["json_file"], to_json(outcomes))
+    _write(options["markdown"], faults_markdown(outcomes, faults))
+    return 0 if all(outcome.killed for outcome in outcomes) else 1
+
+
+def spare(options: Mapping[str, Any], console: Console) -> int:
+    """Try the suite on variations; 0 if it finds nothing, else 1. Raises ConfigError for unknown names."""
+    try:
+        tries = variation_tries(options["names"])
+    except UnknownName as error:
+        raise ConfigError(str(error), "see spot-conformance faults list --variations") from None
+    outcomes = make_tries(
+        tries,
+        jobs=options["jobs"] or os.cpu_count() or 1,
+        profile=options["profile"],
+        limit_s=options["limit"],
+        told=Progress(console, len(tries), faults=False),
+    )
+    print_variations(outcomes, console)
+    _write(options["json_file"], to_json(outcomes))
+    return 0 if all(outcome.conformant for outcome in outcomes) else 1
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}", "choose another file") from None
+
+
+def print_catalogue(console: Console, *, variations: bool, as_json: bool) -> None:
+    """Print all faults, or all variations, with what a client sees of them."""
+    rows: list[dict[str, Any]]
+    if variations:
+        rows = [{"name": row.name, "text": row.text} for row in load_variations().values()]
+    else:
+        rows = [
+            {"name": row.name, "text": row.text, "requirements": row.requirements, "options": row.options}
+            for row in load_faults().values()
+        ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        click.echo(row["name"])
+        click.echo(f"    {row['text']}")
+        if not variations:
+            click.echo(f"    breaks {', '.join(row['requirements'])}")
+
+
+def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
+    """The tries for these faults, all without names. Raises UnknownName.
+
+    ``focus`` runs only the cases that exercise the fault's own requirements: quicker, and blind to the rest.
+    """
+    faults = load_faults()
+    tries = []
+    for name in names or faults:
+        if name not in faults:
+            raise nearest(name, faults, "fault")
+        found = faults[name]
+        only = [f"--only={requirement}" for requirement in found.requirements] if focus else []
+        tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, (*found.options, *only)))
+    return tries
+
+
+def run_faults(
+    names: Iterable[str], *, jobs: int, profile: str, limit_s: float, full: bool, told: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """Try faults; the outcomes in the sequence of the catalogue. Raises UnknownName.
+
+    Each fault meets the cases for its own requirements first; only what survives these meets the whole suite. So
+    every kill is one that the whole suite makes, at a fraction of the time. ``full`` runs the whole suite on all,
+    which tells what else each fault breaks.
+    """
+    whole = fault_tries(names, focus=False)
+    if full:
+        return make_tries(whole, jobs=jobs, profile=profile, limit_s=limit_s, told=told)
+    focused = fault_tries([one.name for one in whole], focus=True)
+    told_if_killed = lambda outcome: told(outcome) if outcome.killed else None  # noqa: E731
+    outcomes = {
+        outcome.name: outcome
+        for outcome in make_tries(focused, jobs=jobs, profile="quick", limit_s=limit_s, told=told_if_killed)
+    }
+    survivors = [one for one in whole if not outcomes[one.name].killed]
+    for outcome in make_tries(survivors, jobs=jobs, profile=profile, limit_s=limit_s, told=told):
+        outcomes[outcome.name] = outcome
+    return [outcomes[one.name] for one in whole]
+
+
+def variation_tries(names: Iterable[str]) -> list[Try]:
+    """The tries for these variations, all without names. Raises UnknownName."""
+    variations = load_variations()
+    tries = []
+    for name in names or variations:
+        if name not in variations:
+            raise nearest(name, variations, "variation")
+        found = variations[name]
+        tries.append(Try(name, found.applied(Settings()), arguments=found.options))
+    return tries

@@ -1,0 +1,131 @@
+"""What the kill matrix and the variations show: lines as outcomes come, a summary, JSON and Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from conformance.contract import Level, load_contract
+from conformance.matrix import Outcome
+
+if TYPE_CHECKING:
+    from conformance.reference.faults import Fault
+
+
+class Progress:
+    """Tells of each outcome in a line. ``good`` says whether an outcome is as it should be."""
+
+    def __init__(self, console: Console, total: int, *, faults: bool) -> None:
+        self.console, self.total, self.faults, self.done = console, total, faults, 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Print one outcome."""
+        self.done += 1
+        good = outcome.killed if self.faults else outcome.conformant
+        word = ("killed" if good else "SURVIVED") if self.faults else ("conformant" if good else "REPROACHED")
+        mark = "✓" if good else "✗"
+        line = f"{mark} {self.done:>3}/{self.total} {outcome.name}: {word} in {outcome.seconds:.1f} s"
+        if self.faults and good:
+            line += f" by {next(name for name in _all(outcome) if name in outcome.own)}"
+            line += "" if outcome.first else f", after {_all(outcome)[0]}"
+        elif not good:
+            line += f" ({outcome.verdict}: {outcome.reason})"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if not good:
+            for name in _all(outcome):
+                self.console.print(f"      violated {name}", markup=False, highlight=False)
+            if outcome.output:
+                self.console.print(outcome.output, markup=False, highlight=False, soft_wrap=True)
+
+
+def _all(outcome: Outcome) -> list[str]:
+    return [*outcome.violated, *outcome.violated_should]
+
+
+def untouched(outcomes: Sequence[Outcome]) -> list[str]:
+    """The MUSTs that a client can see and that no killed fault names as its own and violates."""
+    hit = {name for outcome in outcomes for name in outcome.violated if name in outcome.own}
+    return [
+        row.id
+        for row in load_contract().requirements.values()
+        if row.level is Level.MUST and row.unseen is None and row.id not in hit
+    ]
+
+
+def print_faults(outcomes: Sequence[Outcome], console: Console, *, complete: bool) -> None:
+    """Print the end of a kill matrix: how many were killed, what survived, and which MUSTs no fault violates."""
+    killed = [outcome for outcome in outcomes if outcome.killed]
+    first = sum(outcome.first for outcome in killed)
+    survivors = [outcome.name for outcome in outcomes if not outcome.killed]
+    console.print(f"{len(killed)} of {len(outcomes)} faults killed, {first} of them by the first violation listed")
+    if survivors:
+        console.print("Survivors: " + ", ".join(survivors), markup=False)
+    if complete:
+        left = untouched(outcomes)
+        console.print("MUSTs that no fault violates: " + (", ".join(left) or "none"), markup=False)
+
+
+def print_variations(outcomes: Sequence[Outcome], console: Console) -> None:
+    """Print the end of a run over the variations."""
+    good = sum(outcome.conformant for outcome in outcomes)
+    console.print(f"{good} of {len(outcomes)} permitted variations found conformant")
+    bad = [outcome.name for outcome in outcomes if not outcome.conformant]
+    if bad:
+        console.print("Reproached: " + ", ".join(bad), markup=False)
+
+
+def to_json(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes as JSON."""
+    rows = [
+        {**asdict(outcome), "killed": outcome.killed, "first": outcome.first, "conformant": outcome.conformant}
+        for outcome in outcomes
+    ]
+    return json.dumps({"schema": "spot-conformance/matrix/1", "outcomes": rows}, indent=1) + "\n"
+
+
+def faults_markdown(outcomes: Sequence[Outcome], faults: Mapping[str, Fault]) -> str:
+    """The kill matrix as Markdown, a table a chapter of the catalogue. An own requirement is set in bold."""
+    killed = sum(outcome.killed for outcome in outcomes)
+    lines = [
+        "# Kill matrix",
+        "",
+        "Each row is a deliberate violation that the reference exchange can be started with",
+        "(`spot-conformance serve --fault NAME`). A fault counts as killed only when the suite finds a",
+        "requirement violated that the fault names as its own (**bold**). The violations are in the order of the",
+        "summary, so the first one is what a user reads first. Made by",
+        "`spot-conformance faults run --markdown docs/kill-matrix.md`.",
+        "",
+        f"{killed} of {len(outcomes)} faults killed, "
+        f"{sum(o.first for o in outcomes)} of them by the first violation listed.",
+        f"MUSTs that no fault violates: {', '.join(untouched(outcomes)) or 'none'}.",
+    ]
+    chapter = ""
+    for outcome in outcomes:
+        fault = faults[outcome.name]
+        if fault.chapter != chapter:
+            chapter = fault.chapter
+            lines += [
+                "",
+                f"## {chapter.capitalize()}",
+                "",
+                "| fault | what a client sees | found |",
+                "|---|---|---|",
+            ]
+        lines.append(f"| `{fault.name}` | {_cell(fault.text)} | {_found(outcome)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _found(outcome: Outcome, limit: int = 6) -> str:
+    names = [f"**{name}**" if name in outcome.own else name for name in _all(outcome)]
+    if len(names) > limit:
+        names = [*names[:limit], f"{len(names) - limit} more"]
+    text = ", ".join(name.replace("cancel.", "", 1) for name in names)
+    return text if outcome.killed else f"survived ({text or _cell(outcome.reason)})"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
