@@ -14,10 +14,11 @@ from rich.console import Console
 
 from conformance.errors import SuiteError
 from conformance.oracle.ledger import State
+from conformance.report.text import one_line
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.suite.session import Session, check_safety, reference_settings
-from conformance.target.contact import check_credential, choose_market, find_band
+from conformance.target.contact import check_credential, choose_market, find_band, hint_for
 from conformance.target.settings import load_settings
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 
@@ -64,15 +65,40 @@ def _steps(session: Session, console: Console) -> int:
         try:
             text = step()
         except SuiteError as error:
-            console.print(f"✗ {title}: {error.message}\n  → {error.hint or 'see the message'}", markup=False)
+            console.print(
+                f"✗ {title}: {one_line(error.message)}\n  → {error.hint or 'see the message'}", markup=False
+            )
             return 3
         except (Trouble, Undecidable, NotExercised) as problem:
-            console.print(f"✗ {title}: {problem}", markup=False)
+            console.print(f"✗ {title}: {one_line(str(problem))}\n  → {_advice(problem)}", markup=False)
             return 3
         console.print(f"✓ {title}{': ' + text if text else ''}", markup=False)
     if settings.counterparty is None:
-        console.print("– no counterparty account: fills and foreign orders cannot be exercised", markup=False)
+        console.print(
+            "– no counterparty account: fills and foreign orders cannot be exercised\n  → set "
+            "SPOT_CONFORMANCE_COUNTERPARTY_JWT, or its API_KEY and API_SECRET",
+            markup=False,
+            soft_wrap=True,
+        )
     return 0
+
+
+_ADVICE = (
+    ("INSUFFICIENT_BALANCE", "put more of both tokens on the account: spot-conformance plan says how much"),
+    (" 401", "the credential may read only, or has expired: allow it to trade, or set another"),
+    (" 403", "the credential may read only: allow it to trade"),
+    ("MARKET_HALTED", "name another market with --symbol"),
+    ("MARKET_DELISTED", "name another market with --symbol"),
+    ("somebody else trades", "the market is busy: name a quieter one with --symbol"),
+    ("spot trading disabled", "trading is switched off there: ask its operator"),
+    ("limit of", "raise the limit under [safety]"),
+)
+
+
+def _advice(problem: Exception) -> str:
+    text = str(problem)
+    found = next((advice for sign, advice in _ADVICE if sign in text), None)
+    return found or (hint_for(text) if isinstance(problem, Trouble) else "spot-conformance run tells more")
 
 
 def _market(session: Session) -> str:

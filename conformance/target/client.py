@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from conformance.target.limits import Limits
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
+from conformance.target.wire import keep_targets
 
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
@@ -47,6 +49,16 @@ class Call:
     race: str | None = None
     takes: list[Take] | None = None
     expect: str | None = None
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """How the target's certificate is checked, and ours shown. Raises OSError for files that cannot be used."""
+    context = httpx.create_ssl_context(verify=not settings.insecure)
+    if settings.ca_file:
+        context.load_verify_locations(settings.ca_file)
+    if settings.client_cert:
+        context.load_cert_chain(settings.client_cert)
+    return context
 
 
 class _Limiter:
@@ -87,17 +99,15 @@ class Client:
     def new_http(self) -> httpx.Client:
         """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
         settings = self.settings
-        verify: bool | str = settings.ca_file or True
         try:
             client = httpx.Client(
-                verify=False if settings.insecure else verify,
-                cert=settings.client_cert,
+                verify=_tls(settings),
                 timeout=httpx.Timeout(settings.timeout_s),
                 limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
                 follow_redirects=False,
                 trust_env=not settings.is_loopback,
             )
-            return keep_deadlines(client)
+            return keep_targets(keep_deadlines(client))
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
 

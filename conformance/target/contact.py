@@ -26,9 +26,29 @@ def make_contact(venue: Venue) -> None:
                 check_credential(venue, name, scheme)
         find_band(venue)
     except Trouble as trouble:
-        raise TargetError(f"no contact with {venue.settings.base_url}: {trouble}", "is it up?") from None
+        raise TargetError(f"no contact with {venue.settings.base_url}: {trouble}", hint_for(str(trouble))) from None
     except (Undecidable, NotExercised) as problem:
         raise TargetError(str(problem), "the owner account must be able to place and cancel orders") from None
+
+
+_HINTS = (
+    ("CERTIFICATE_VERIFY_FAILED", "set ca_file to the authority's certificate (or insecure, for a test only)"),
+    ("CERTIFICATE_REQUIRED", "the target wants a client certificate: set client_cert"),
+    ("SSL", "is it https at all? Look at the scheme of base_url, ca_file and client_cert"),
+    ("Name or service not known", "the host's name is not known: look at base_url, or set HTTPS_PROXY"),
+    ("ProxyError", "the proxy refuses: look at HTTPS_PROXY and NO_PROXY"),
+    ("refused", "nothing listens there: look at host and port of base_url"),
+    ("no connection within", "no way to the host: a firewall, or HTTPS_PROXY is missing"),
+    ("no answer within", "it takes too long: raise timeout_s"),
+    ("without sending", "is it http at all? Look at the scheme of base_url"),
+    ("still 429", "a rate limit: set max_requests_per_second under [safety]"),
+    ("ENGINE", "the engine is down: try again later"),
+)
+
+
+def hint_for(trouble: str) -> str:
+    """What to do about trouble on first contact."""
+    return next((hint for sign, hint in _HINTS if sign in trouble), "is it up?")
 
 
 def choose_market(venue: Venue) -> None:
