@@ -108,14 +108,23 @@ def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, 
     judge.act(exchange, "cancel.unavailable.no-effect", order)
 
 
-def _blamed(exchange: Exchange, expected: Expectation, status: int) -> str:
-    """The requirement that a wrong status breaks: what the request aimed at, or what its situation says."""
-    auth = exchange.auth
-    if exchange.aim is not None and exchange.aim.startswith("cancel."):
-        return exchange.aim
-    if status == 401 and auth is not None and auth.flaw is None:
-        return "cancel.success.by-api-key" if auth.scheme == "api_key" else "cancel.success.by-jwt"
-    return expected.requirement
+def _blamed(judge: Judge, exchange: Exchange, expected: Expectation, status: int) -> str:
+    """The requirement that a wrong status breaks: what the request aimed at, or what its situation says.
+
+    A 401 for a good credential tells of the credential, unless the same one is known to be let in otherwise and the
+    situation calls for another refusal: then that refusal is the wrong one.
+    """
+    auth, aim = exchange.auth, exchange.aim or ""
+    if (
+        status == 401
+        and auth is not None
+        and auth.flaw is None
+        and not aim.startswith(("cancel.key.", "cancel.jwt."))
+    ):
+        if CANCELED in expected.answers or (auth.account, auth.scheme) not in judge.accepted:
+            return "cancel.success.by-api-key" if auth.scheme == "api_key" else "cancel.success.by-jwt"
+        return expected.requirement
+    return aim if aim.startswith("cancel.") else expected.requirement
 
 
 def _wrong_status(
@@ -147,7 +156,7 @@ def _wrong_status(
         order.state = State.UNSURE
         return
     judge.broken(
-        _blamed(exchange, expected, status),
+        _blamed(judge, exchange, expected, status),
         exchange,
         f"a cancel ({expected.situation}) is answered with {seen}",
         str(expected),
