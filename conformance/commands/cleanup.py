@@ -13,7 +13,7 @@ from conformance.commands.quiet import quiet_venue
 from conformance.errors import ConfigError, TargetError
 from conformance.suite.session import check_safety
 from conformance.target.contact import check_credential
-from conformance.target.journal import NAME, Left, mark_reconciled, read_journal
+from conformance.target.journal import Left, journals, mark_reconciled, read_journal
 from conformance.target.reconcile import Outcome, reconcile
 from conformance.target.settings import PREFIX, Settings, load_settings
 from conformance.target.trouble import Trouble
@@ -21,19 +21,24 @@ from conformance.target.venue import Venue
 
 
 def clean_up(options: Mapping[str, Any], console: Console) -> int:
-    """End all orders that the journal in the report directory leaves open; 0 if none is left.
+    """End all orders that the journals in the report directory leave open; 0 if none is left.
 
     Raises ConfigError if there is no journal, or the settings are for another target, and TargetError if the
     target cannot be asked about an order of ours.
     """
-    directory = Path(options["report_dir"])
-    left = read_journal(directory)
+    for path in journals(Path(options["report_dir"])):
+        _clean_up_one(path, options, console)
+    return 0
+
+
+def _clean_up_one(path: Path, options: Mapping[str, Any], console: Console) -> None:
+    left = read_journal(path)
     if left.embedded:
         console.print("Nothing is left: the run was on the embedded reference, which ended with it.", markup=False)
-        return 0
+        return
     if not left.anything and not left.said:
         console.print(f"Nothing is left: {len(left.ids)} orders were placed, and all have ended.", markup=False)
-        return 0
+        return
     outcome = _reconcile(_settings(options, left), left)
     console.print(
         f"{len(left.ids)} orders were placed; {outcome.canceled} were still open and are canceled; "
@@ -45,10 +50,9 @@ def clean_up(options: Mapping[str, Any], console: Console) -> int:
         unlisted = "" if outcome.listed else "; the target does not list open orders"
         raise TargetError(
             f"{outcome.left} orders could not be seen to have ended{unlisted}",
-            f"is {left.base_url} up, and are the credentials those of the run? {directory / NAME} has the ids",
+            f"is {left.base_url} up, and are the credentials those of the run? {path} has the ids",
         )
-    mark_reconciled(directory)
-    return 0
+    mark_reconciled(path)
 
 
 def _settings(options: Mapping[str, Any], left: Left) -> Settings:

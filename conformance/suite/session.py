@@ -23,7 +23,7 @@ from conformance.suite.aged import Aged
 from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
-from conformance.target.journal import Journal, read_journal, refuse_to_forget
+from conformance.target.journal import NAME, Journal, read_journal, set_aside
 from conformance.target.reconcile import Outcome, reconcile
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
@@ -77,7 +77,11 @@ class Session:
             command=_command(),
             only=list(getattr(options, "only", ())),
         )
-        refuse_to_forget(self.report_dir, settings.base_url)
+        if (kept := set_aside(self.report_dir)) is not None:
+            sys.stderr.write(
+                f"spot-conformance: an earlier run may have left orders open; its journal is kept as {kept.name}\n"
+                f"  hint: spot-conformance cleanup --report-dir {self.report_dir}\n"
+            )
         try:
             self.recorder = Recorder(self.report_dir / "record.ndjson", header, self._hear)
         except OSError as error:
@@ -135,8 +139,8 @@ class Session:
 
     def abandon(self, error: BaseException) -> None:
         """Contact failed: leave nothing open and close the record."""
-        if hasattr(self.venue, "rules") and read_journal(self.report_dir).anything:
-            outcome = reconcile(self.venue, read_journal(self.report_dir))
+        if hasattr(self.venue, "rules") and read_journal(self.report_dir / NAME).anything:
+            outcome = reconcile(self.venue, read_journal(self.report_dir / NAME))
             self.journal.reconciled(outcome.left)
         if isinstance(error, SuiteError):
             self.recorder.note("no-contact", message=error.message)
@@ -148,7 +152,7 @@ class Session:
             return
         outcome = Outcome()
         if hasattr(self.venue, "rules"):  # else no order was placed
-            outcome = reconcile(self.venue, read_journal(self.report_dir))
+            outcome = reconcile(self.venue, read_journal(self.report_dir / NAME))
         self.journal.reconciled(outcome.left)
         self.recorder.note("cleanup", left=outcome.left, placed=self.venue.placed, **outcome.note())
         self.close()

@@ -18,6 +18,7 @@ from conformance.errors import ConfigError
 from conformance.oracle.amounts import decimal_of
 
 NAME = "orders.ndjson"
+_ASIDE = "orders.{}.ndjson"
 _SLACK_S = 30.0  # how long after it was sent a lost placing may still be accepted: timeouts, queues, whole seconds
 UNKNOWN_CLOCK_S = 86_400.0  # the same where the target's clock was never seen
 _ECHOED = ("symbol", "side", "price", "quantity")
@@ -156,9 +157,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def read_journal(directory: Path) -> Left:
-    """What the journal in a report directory leaves open; raises ConfigError if there is none."""
-    path = directory / NAME
+def read_journal(path: Path) -> Left:
+    """What a journal leaves open; raises ConfigError if it is none."""
     left: Left | None = None
     intents: dict[int, dict[str, Any]] = {}
     for row in _rows(path):
@@ -193,23 +193,35 @@ def _take(left: Left, intents: dict[int, dict[str, Any]], row: dict[str, Any]) -
             left.said[order_id] = account
 
 
-def refuse_to_forget(directory: Path, base_url: str) -> None:
-    """Raise ConfigError if a new journal in `directory` would wipe out one that still leaves orders open."""
+def set_aside(directory: Path) -> Path | None:
+    """Keep a journal that still leaves orders open from being overwritten by a new run; where it is kept.
+
+    `cleanup` looks after every journal of a report directory.
+    """
     if not (directory / NAME).is_file():
-        return
+        return None
     try:
-        left = read_journal(directory)
+        left = read_journal(directory / NAME)
     except ConfigError:
-        return
-    if left.anything and not left.embedded:
-        where = "" if left.base_url == base_url else f" at {left.base_url}"
-        raise ConfigError(
-            f"an earlier run in {directory} was cut off and may have left orders open{where}",
-            f"spot-conformance cleanup --report-dir {directory}, or choose another --report-dir",
-        )
+        return None
+    if not left.anything or left.embedded:
+        return None
+    number = next(n for n in range(1, 10**6) if not (directory / _ASIDE.format(n)).exists())
+    return (directory / NAME).rename(directory / _ASIDE.format(number))
 
 
-def mark_reconciled(directory: Path) -> None:
+def journals(directory: Path) -> list[Path]:
+    """All journals of a report directory, those that were set aside first; raises ConfigError if there are none."""
+    found = [
+        *sorted(directory.glob(_ASIDE.format("*"))),
+        *([directory / NAME] if (directory / NAME).is_file() else []),
+    ]
+    if not found:
+        raise ConfigError(f"there is no order journal in {directory}", "name the --report-dir of the run")
+    return found
+
+
+def mark_reconciled(path: Path) -> None:
     """Note at the end of a journal that nothing is left of it."""
-    with (directory / NAME).open("ab") as file:
+    with path.open("ab") as file:
         file.write(b"\n" + json.dumps({"reconciled": 0}).encode() + b"\n")
