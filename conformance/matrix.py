@@ -11,12 +11,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from conformance.reference.settings import Settings
 
 _START_S = 20  # how long a reference may take to announce itself
+_RECOVERY_MS = 400  # stretches a restart, so that it can be seen
 _TAIL = 1500  # characters of output that are kept of a run that wrote no result
 
 
@@ -187,7 +189,7 @@ def _carry_out(one: Try, place: Path, profile: str) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(place)
-    announced = _serve(one.settings)
+    announced = _serve(one.settings, place)
     for name, account in announced["accounts"].items():
         for key, value in account.items():
             os.environ[f"SPOT_CONFORMANCE_{name}_{key}".upper()] = str(value)
@@ -201,20 +203,18 @@ def _carry_out(one: Try, place: Path, profile: str) -> int:
     return 0
 
 
-def _serve(settings: Settings) -> dict[str, Any]:
-    """Start a reference in a forked process; what it announces. It ends with this process."""
-    from conformance.reference.server import serve
+def _serve(settings: Settings, place: Path) -> dict[str, Any]:
+    """Start a reference in a forked process; what it announces. It ends with this process.
 
+    When it is killed it starts again, on the same port and data. Its process id is in ``server.pid``.
+    """
     told_here, told_there = os.pipe()
-    life_there, _life_here = os.pipe()  # the reference ends when this end is closed, as at our exit
-    pid = os.fork()
-    if pid == 0:
+    life_there, life_here = os.pipe()  # the reference ends when this end is closed, as at our exit
+    if os.fork() == 0:
         try:
-            os.close(_life_here)
+            os.close(life_here)
             os.dup2(life_there, 0)
-            os.dup2(told_there, 1)
-            sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-            serve(settings, host="127.0.0.1", port=0, as_json=True, until_stdin_closes=True)
+            _keep_serving(replace(settings, db=str(place / "exchange.db")), place, told_there)
         except BaseException as error:
             print(f"reference: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
@@ -229,6 +229,28 @@ def _serve(settings: Settings) -> dict[str, Any]:
         raise RuntimeError("the reference did not start")
     announced: dict[str, Any] = json.loads(line)
     return announced
+
+
+def _keep_serving(settings: Settings, place: Path, told: int) -> None:
+    from conformance.reference.server import serve
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.dup2(told, 1)
+                sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+                serve(settings, host="127.0.0.1", port=port, as_json=True, until_stdin_closes=True)
+            finally:
+                os._exit(0)
+        (place / "server.pid").write_text(f"{pid}\n", "ascii")
+        _, status = os.waitpid(pid, 0)
+        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+            return
+        settings = replace(settings, recovery_delay_ms=_RECOVERY_MS)
 
 
 def _read(one: Try, place: Path, seconds: float, status: int | None) -> Outcome:

@@ -88,6 +88,13 @@ def print_catalogue(console: Console, *, variations: bool, as_json: bool) -> Non
             click.echo(f"    breaks {', '.join(row['requirements'])}")
 
 
+# What is said of every answer is exercised by all cases and by none in particular: these show it.
+_GENERAL = (
+    *("cancel.success.open", "cancel.success.partially-filled", "cancel.errors.forbidden"),
+    *("cancel.errors.not-found.unknown", "cancel.errors.not-found.canceled", "cancel.errors.invalid-id"),
+)
+
+
 def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
     """The tries for these faults, all without names. Raises UnknownName.
 
@@ -99,7 +106,8 @@ def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
         if name not in faults:
             raise nearest(name, faults, "fault")
         found = faults[name]
-        only = [f"--only={requirement}" for requirement in found.requirements] if focus else []
+        general = _GENERAL if found.requirements[0].startswith(("cancel.answers.", "cancel.unavailable.")) else ()
+        only = [f"--only={requirement}" for requirement in (*found.requirements, *general)] if focus else []
         tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, (*found.options, *only)))
     return tries
 
@@ -120,7 +128,7 @@ def run_faults(
     told_if_killed = lambda outcome: told(outcome) if outcome.killed else None  # noqa: E731
     outcomes = {
         outcome.name: outcome
-        for outcome in make_tries(focused, jobs=jobs, profile="quick", limit_s=limit_s, told=told_if_killed)
+        for outcome in make_tries(focused, jobs=jobs, profile=profile, limit_s=limit_s, told=told_if_killed)
     }
     survivors = [one for one in whole if not outcomes[one.name].killed]
     for outcome in make_tries(survivors, jobs=jobs, profile=profile, limit_s=limit_s, told=told):

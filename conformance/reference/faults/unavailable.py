@@ -13,6 +13,8 @@ from .registry import fault
 from .tools import cancel_aside, every, find, wrap
 
 _OVERLOAD = ("--overload",)
+# The command that the kill matrix restarts its reference by, which starts again when it dies.
+_RESTART = ("--restart-command", "kill -9 $(cat server.pid)")
 
 
 def refuse(ref: Reference, when: Callable[[Order], bool], refusal: Callable[[], ApiError]) -> None:
@@ -57,14 +59,13 @@ def busy_and_canceled(ref: Reference) -> None:
 
 
 @fault("cancel.unavailable.no-effect")
-def busy_and_canceled_later(ref: Reference) -> None:
-    """One cancel in twelve is answered with 503 ENGINE_RESTARTING, and another order of the caller is canceled."""
+def restarting_and_canceled(ref: Reference) -> None:
+    """One cancel in twelve is answered with 503 ENGINE_RESTARTING, and has been carried out."""
     due = every(12)
 
     def when(order: Order) -> bool:
         if not due():
             return False
-        order.filled_qty += 0
         cancel_aside(ref, [order])
         return True
 
@@ -134,6 +135,7 @@ def overflow_is_500(ref: Reference) -> None:
 @fault("cancel.unavailable.busy", options=_OVERLOAD)
 def overflow_hangs(ref: Reference) -> None:
     """When the engine's backlog overflows, requests wait without end."""
+    small_backlog(ref)
     for engine in ref.exchange.engines.values():
 
         async def submit(original: Any, action: Any, engine: Any = engine) -> Any:
@@ -153,6 +155,7 @@ def overflow_by_another_name(ref: Reference) -> None:
 @fault("cancel.unavailable.no-effect", "cancel.unavailable.busy", options=_OVERLOAD)
 def overflow_is_carried_out(ref: Reference) -> None:
     """When the engine's backlog overflows, the answer is 503 ENGINE_BUSY and the order is canceled all the same."""
+    small_backlog(ref)
 
     async def cancel(original: Any, account: str, order_id: str) -> Order:
         try:
@@ -167,8 +170,16 @@ def overflow_is_carried_out(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
+def small_backlog(ref: Reference) -> None:
+    """Let a burst of a few dozen requests fill the engine's backlog."""
+    for engine in ref.exchange.engines.values():
+        engine.queue = asyncio.Queue(8)
+        engine.delay_s = 0.001
+
+
 def on_overflow(ref: Reference, refusal: Callable[[], ApiError]) -> None:
     """Refuse commands otherwise than with ENGINE_BUSY when the backlog is full."""
+    small_backlog(ref)
 
     def enqueue(original: Any, command: Any) -> None:
         try:
@@ -179,7 +190,7 @@ def on_overflow(ref: Reference, refusal: Callable[[], ApiError]) -> None:
     wrap(list(ref.exchange.engines.values()), "enqueue", enqueue)
 
 
-@fault("cancel.unavailable.restarting", options=("--restart-command",))
+@fault("cancel.unavailable.restarting", options=_RESTART)
 def restart_forgets_cancels(ref: Reference) -> None:
     """After a restart, orders that were canceled before it are live again."""
 
@@ -193,7 +204,7 @@ def restart_forgets_cancels(ref: Reference) -> None:
     wrap(ref.exchange, "start", start)
 
 
-@fault("cancel.unavailable.restarting", options=("--restart-command",))
+@fault("cancel.unavailable.restarting", options=_RESTART)
 def restart_loses_orders(ref: Reference) -> None:
     """After a restart, orders that rested before it are gone."""
 
@@ -205,7 +216,7 @@ def restart_loses_orders(ref: Reference) -> None:
     wrap(ref.exchange, "start", start)
 
 
-@fault("cancel.unavailable.restarting", options=("--restart-command",))
+@fault("cancel.unavailable.restarting", options=_RESTART)
 def cancels_not_found_while_restarting(ref: Reference) -> None:
     """While the books are rebuilt, every cancel is answered with 404."""
 
