@@ -37,7 +37,9 @@ class _Group(click.Group):
             raise
         except Exception:
             # Python's own status for a crash is 1, which here would say that something is violated
-            traceback.print_exc()
+            from conformance.target.redact import masked
+
+            click.echo(masked(traceback.format_exc()), err=True)
             _fail("internal error", "please report it with the lines above", 70)
 
 

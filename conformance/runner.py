@@ -13,6 +13,7 @@ from rich.console import Console
 
 from conformance.errors import NothingToDo, SuiteError
 from conformance.suite.session import Session
+from conformance.target.redact import masked
 
 CASES = Path(__file__).parent / "suite"
 _INTERNAL = 70
@@ -34,11 +35,15 @@ class _Plugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and (report.when != "call" or "Traceback" in str(report.longrepr)):
-            self.crashes.append(f"{report.nodeid}: {str(report.longrepr)[-2000:]}")
+            self.crashes.append(f"{report.nodeid}: {masked(str(report.longrepr))[-2000:]}")
+
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        self.crashes.append(masked(str(excrepr))[-4000:])
+        return True  # it is said by us, with secrets masked
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.crashes.append(str(report.longrepr)[-2000:])
+            self.crashes.append(masked(str(report.longrepr))[-2000:])
 
 
 class Progress:

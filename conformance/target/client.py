@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 import threading
 import time
@@ -23,6 +24,7 @@ from conformance.target.wire import keep_targets
 
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
+_CUT_BODY = 100_000  # characters kept of a body that is too large
 _TELLING = ("new_order", "cancel_order", "query_order")  # answers that tell what became of one order
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError")  # no connection, so no request
 _ENDED = ("canceled", "filled", "rejected", "expired")
@@ -154,7 +156,7 @@ class Client:
             request=self._masked_request(request, call.body),
             auth=call.auth,
             response=self._masked_response(response) if response is not None else None,
-            error=error,
+            error=self.redactor.text(error) if error is not None else None,
             aim=call.aim,
             race=call.race,
             takes=call.takes,
@@ -191,7 +193,7 @@ class Client:
             response = http.send(request, stream=True, auth=signer)
             body, truncated = read_body(response)
             text, base64 = text_of(body)
-            kept = [(key, value[:_MAX_HEADER]) for key, value in response.headers.multi_items()[:_MAX_HEADERS]]
+            kept = response.headers.multi_items()[:_MAX_HEADERS]
             return Response(response.status_code, kept, text, base64, truncated), None
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as failure:
             return None, f"{type(failure).__name__}: no connection within {self.settings.timeout_s:g} s"
@@ -217,8 +219,17 @@ class Client:
 
     def _masked_response(self, response: Response) -> Response:
         mask = self.redactor
-        response.headers = [(key, mask.header(key, value)) for key, value in response.headers]
+        # masked before it is cut: of half a secret nobody would know that it is one
+        response.headers = [
+            (mask.text(key)[:_MAX_HEADER], mask.header(key, value)[:_MAX_HEADER]) for key, value in response.headers
+        ]
         response.body = mask.text(response.body)
+        if response.body_base64 is not None:
+            raw = base64.b64decode(response.body_base64).decode("latin-1")
+            response.body_base64 = base64.b64encode(mask.text(raw).encode("latin-1")).decode()
+        if response.truncated:
+            response.body = response.body[:_CUT_BODY]
+            response.body_base64 = response.body_base64 and response.body_base64[:_CUT_BODY]
         return response
 
 

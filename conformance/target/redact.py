@@ -3,55 +3,101 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Iterator
 
 from conformance.target.settings import Account
 
 _SIGNATURE = re.compile(r"(?i)(\bsignature=)([0-9A-Za-z%+/=_.-]{8,})")
 _MIN_SEGMENT = 16  # characters; shorter parts of a token are not secret and would mask innocent text
+_MIN_SECRET = 5  # characters; less would mask innocent text, and is no secret
+_MIN_BASE64 = 6
+_ENTITIES = {"&": "amp|AMP", "<": "lt|LT", ">": "gt|GT", '"': "quot|QUOT", "'": "apos"}
+_ENCODED = re.compile(r"[%\\;]")  # without any of these a text has nothing percent-encoded, escaped or in entities
+_KINDS = ("jwt", "expired_jwt", "api_key", "api_secret")
 
 
-def _forms(secret: str) -> set[str]:
-    raw = secret.encode()
-    forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        forms.add(encode(raw).decode())
-        forms.add(encode(raw).decode().rstrip("="))
-        # inside a longer base64 text the secret may begin at any of three positions
-        for pad in (1, 2):
-            forms.add(encode(b"\0" * pad + raw).decode().rstrip("=")[4:-4])
-    forms.add(raw.hex())
-    return {form for form in forms if len(form) >= 6}
+def _anyhow(character: str) -> str:
+    """A pattern for one character as itself or as URL, JSON, HTML and their repetitions write it."""
+    code = ord(character)
+    digits = "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in f"{code:02x}")
+    ways = [
+        rf"%(?:25)*{digits}",
+        rf"\\+u00{digits}",
+        rf"\\+x{digits}",
+        rf"&(?:amp;)*#(?:0*{code}|[xX]0*{digits});",
+    ]
+    if character in _ENTITIES:
+        ways.append(rf"&(?:amp;)*(?:{_ENTITIES[character]});")
+    # quotes, slashes and backslashes are escaped by backslashes, the more the deeper they are nested
+    ways.append(r"\\+" if character == "\\" else rf"\\*{re.escape(character)}")
+    if character == " ":
+        ways.append(r"\+")
+    return f"(?:{'|'.join(ways)})"
+
+
+def _hex(raw: bytes) -> str:
+    pairs = (f"{byte:02x}" for byte in raw)
+    return "[: ]?".join("".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in pair) for pair in pairs)
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """Patterns for the secret inside a longer base64 text, which it may enter at any of three positions.
+
+    Of the characters at both ends, that share bits with what is around, the secret determines some bits only:
+    those stand for any character.
+    """
+    for offset in range(3):
+        text = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
+        first = -(-offset * 8 // 6)
+        last = (offset + len(raw)) * 8 // 6
+        inner = text[first:last]
+        if len(inner) < _MIN_BASE64:
+            continue
+        either = {"+": "[+-]|%2[bB]", "/": "[/_]|%2[fF]|\\\\/"}
+        pattern = "".join(f"(?:{either[c]})" if c in either else c for c in inner)
+        before = "[A-Za-z0-9+/_-]?" if offset else ""
+        yield f"{before}{pattern}(?:[A-Za-z0-9+/_-]?(?:=|%3[dD]){{0,2}})"
 
 
 class Redactor:
     """Replaces each known secret by its name in «guillemets», longest first."""
 
+    _all: list[Redactor] = []  # noqa: RUF012  every redactor of this process, for what no run is at hand to mask
+
     def __init__(self, accounts: Iterable[Account]) -> None:
-        named: dict[str, str] = {}
+        secrets: dict[str, str] = {}
         for account in accounts:
-            for kind in ("jwt", "expired_jwt", "api_key", "api_secret"):
+            for kind in _KINDS:
                 secret: str | None = getattr(account, kind)
-                if not secret:
+                if not secret or len(secret) < _MIN_SECRET:
                     continue
-                for form in _forms(secret):
-                    named.setdefault(form, f"«{account.name}.{kind}»")
+                secrets.setdefault(secret, f"«{account.name}.{kind}»")
                 if kind.endswith("jwt"):
                     # the signature of a token is what must not get out; its other parts say who and until when
                     for part in secret.split(".")[1:]:
                         if len(part) >= _MIN_SEGMENT:
-                            named.setdefault(part, f"«{account.name}.{kind} part»")
-        self._named = named
-        ordered = sorted(named, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+                            secrets.setdefault(part, f"«{account.name}.{kind} part»")
+        ordered = sorted(secrets, key=len, reverse=True)
+        self._names = [secrets[secret] for secret in ordered]
+        plain, encoded = [], []
+        for number, secret in enumerate(ordered):
+            raw = secret.encode()
+            packed = [_hex(raw), *_base64(raw)]
+            plain.append(f"(?P<n{number}>{'|'.join([re.escape(secret), *packed])})")
+            encoded.append(f"(?P<n{number}>{'|'.join([''.join(map(_anyhow, secret)), *packed])})")
+        self._plain = re.compile("|".join(plain)) if plain else None
+        self._encoded = re.compile("|".join(encoded)) if encoded else None
+        Redactor._all.append(self)
+
+    def _name(self, match: re.Match[str]) -> str:
+        return self._names[int((match.lastgroup or "n0")[1:])]
 
     def text(self, text: str) -> str:
         """`text` with every secret and every signature masked."""
-        if self._pattern is not None:
-            text = self._pattern.sub(lambda match: self._named[match[0]], text)
+        pattern = self._encoded if _ENCODED.search(text) else self._plain
+        if pattern is not None:
+            text = pattern.sub(self._name, text)
         if "ignature=" in text:
             text = _SIGNATURE.sub(r"\1«signature»", text)
         return text
@@ -63,3 +109,10 @@ class Redactor:
             scheme, _, rest = value.partition(" ")
             return f"{scheme} «altered token»" if len(rest) >= _MIN_SEGMENT else value
         return masked
+
+
+def masked(text: str) -> str:
+    """`text` with the secrets of all runs of this process masked."""
+    for redactor in Redactor._all:
+        text = redactor.text(text)
+    return text

@@ -164,6 +164,8 @@ def read_config(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
             for key, value in row.items():
                 _known(key, _TABLES[table], f"{path} [{table}]")
                 if table == "accounts":
+                    if not isinstance(value, dict):
+                        raise ConfigError(f"{path}: accounts.{key} must be a table", f"write [accounts.{key}]")
                     for secret in value:
                         _known(secret, _SECRETS, f"{path} [accounts.{key}]")
                     row[key] = {k: _expand(v, f"{path} accounts.{key}.{k}", env) for k, v in value.items()}
@@ -192,13 +194,14 @@ def _account(name: str, from_file: Mapping[str, Any], env: Mapping[str, str]) ->
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{value!r} is no base URL", "for example https://staging.example/api/v1")
+        # not quoted: somebody may have put a credential into it
+        raise ConfigError("the base URL is none", "for example https://staging.example/api/v1")
     if parts.query or parts.fragment or parts.username:
         raise ConfigError("the base URL may have no query, fragment or user", "credentials go into the accounts")
     try:
         _ = parts.port
     except ValueError:
-        raise ConfigError(f"{value!r} has no proper port") from None
+        raise ConfigError("the base URL has no proper port", "for example https://127.0.0.1:8080/api/v1") from None
     return value.rstrip("/")
 
 
@@ -210,7 +213,7 @@ def _decimal(value: Any, name: str) -> Decimal | None:
     except InvalidOperation:
         number = Decimal(-1)
     if not number.is_finite() or number <= 0:
-        raise ConfigError(f"{name} must be a positive number, not {value!r}")
+        raise ConfigError(f"{name} must be a positive number", f"for example {name.split('.')[-1]} = 10")
     return number
 
 
