@@ -155,8 +155,10 @@ def _wrong_status(
         )
         order.state = State.UNSURE
         return
+    # it was live after a 503, and the repeated cancel is refused for good: then it was not transient
+    refused_before = order is not None and order.id in judge.refused_for_now and CANCELED in expected.answers
     judge.broken(
-        _blamed(judge, exchange, expected, status),
+        unavailable.TRANSIENT if refused_before and status < 500 else _blamed(judge, exchange, expected, status),
         exchange,
         f"a cancel ({expected.situation}) is answered with {seen}",
         str(expected),

@@ -126,7 +126,7 @@ def foreign_orders_always_restarting(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
-@fault("cancel.unavailable.busy", options=_OVERLOAD)
+@fault("cancel.unavailable.busy", "cancel.answers.status", options=_OVERLOAD)
 def overflow_is_500(ref: Reference) -> None:
     """When the engine's backlog overflows, the answer is 500."""
     on_overflow(ref, ApiError)
@@ -197,7 +197,7 @@ def restart_forgets_cancels(ref: Reference) -> None:
     def start(original: Any) -> None:
         with ref.store.transaction():
             ref.store.db.execute(
-                "UPDATE orders SET status='open', in_flight=0 WHERE status='canceled' AND tif!='ioc' AND locked='0'"
+                "UPDATE orders SET status='open', in_flight=0 WHERE status='canceled' AND tif!='ioc'"
             )
         original()
 
