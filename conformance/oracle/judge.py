@@ -49,6 +49,7 @@ class Judge:
         self.recent: deque[Act] = deque(maxlen=_RECENT)
         self.unlisted: set[str] = set()
         self.listed: dict[str, set[str]] = {}
+        self.listing: dict[str, bool] = {}
         self.missing: dict[str, int] = {}
         self.accepted: set[tuple[str, str]] = set()
         self.refused: set[str] = set()

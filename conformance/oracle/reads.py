@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _LIVE = ("open", "partially_filled")
-_SHORT = 10  # rows; no list of open orders is cut off at fewer
+_SHORT = 20  # rows; no list of open orders is cut off at fewer
+_NEW = 2.5  # s
 _NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
 
 
@@ -252,14 +253,18 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
     Only in lists so short that no page size explains it.
     """
     assert exchange.auth is not None
-    before = judge.listed.get(exchange.auth.account, set())
-    judge.listed[exchange.auth.account] = listed
+    account = exchange.auth.account
+    before = judge.listed.get(account, set())
+    judge.listed[account] = listed
     if len(listed) >= _SHORT:
         return
-    for order_id in before - listed:
-        order = judge.ledger.get(order_id)
-        if order is not None and order.state is State.LIVE:
-            judge.missing[order_id] = exchange.n
+    for order in judge.ledger.live(account):
+        # one that was never listed is missed only if others were, and it is no longer new to a list read once a second
+        old = bool(judge.listing.get(account)) and exchange.start - order.placed[1] > _NEW
+        if order.state is State.LIVE and order.id not in listed and (order.id in before or old):
+            judge.missing[order.id] = exchange.n
+        elif order.id in listed:
+            judge.listing[account] = True
     for order_id in listed:
         judge.missing.pop(order_id, None)
 
@@ -273,7 +278,7 @@ def _missing_from_list(judge: Judge, exchange: Exchange, order: Order) -> None:
         judge.broken(
             judge.named_or_spared(act, order),
             exchange,
-            "a live order was among the open orders before, and is not any more",
+            "a live order is not among the open orders any more",
             "listed, since it is live",
             "not listed",
             exchanges=[act.n, listing, exchange.n],

@@ -86,6 +86,7 @@ def test_large(venue: Venue, states: States, scheme: str, units: str) -> None:
 def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
     """Seconds after it was placed, updated_at is the time of the cancel and created_at that of the placing."""
     order = aged.get(kind, scheme)
+    venue.open_orders("owner")
     venue.look(order)
     venue.cancel(order, scheme=scheme)
     venue.look(order)

@@ -120,6 +120,7 @@ def _first_order(venue: Venue, name: str) -> tuple[Order, float]:
 
 def find_band(venue: Venue) -> None:
     """Find the prices at which nobody else rests."""
+    listed: list[object] = []
 
     def rests(side: str, price: Decimal) -> bool:
         quantity = venue.rules.quantity(price)
@@ -133,6 +134,8 @@ def find_band(venue: Venue) -> None:
             raise Undecidable(f"an order of {quantity} at {price} was refused: {status} {error or ''}".strip())
         order = venue.judge.ledger.get(str(body.get("id")))
         if order is not None:
+            if not listed:
+                listed.append(venue.open_orders())  # before anything was ever canceled: what a list is like
             venue.send(venue.cancel_call(order))
             if order.state in (State.LIVE, State.UNSURE):
                 venue.sweep(lambda other: other is order)
