@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from conformance.oracle.findings import Finding
 from conformance.record import Exchange, Header, Row
@@ -116,8 +118,8 @@ def steps_of(exchanges: Sequence[Exchange], finding: Finding) -> list[Step]:
         Step(
             n=x.n,
             who=f"{x.auth.account} ({x.auth.scheme})" if x.auth else "anybody",
-            what=f"{x.request.method} {x.request.target}",
-            outcome=str(x.response.status) if x.response else (x.error or "no answer"),
+            what=_what(x),
+            outcome=_outcome(x),
             start_ms=round((x.start - origin) * 1000, 2),
             took_ms=round((x.end - x.start) * 1000, 2),
             role="provision" if x.op in _PROVISION else "look" if x.op in _LOOK else "act",
@@ -126,6 +128,37 @@ def steps_of(exchanges: Sequence[Exchange], finding: Finding) -> list[Step]:
         )
         for x in chosen
     ]
+
+
+def _what(x: Exchange) -> str:
+    """The request in words where it is an order, else its method and target; what was spoiled about it."""
+    sent = _object(x.request.body) if x.op == "new_order" else {}
+    if sent:
+        price = f" @ {sent['price']} {sent.get('tif', '')}".rstrip() if sent.get("price") else ""
+        amount = sent.get("quantity") or f"for {sent.get('quote_quantity')}"
+        kind = "market " if sent.get("type") == "market" else ""
+        return f"New Order: {kind}{sent.get('side')} {amount}{price}"
+    flaw = f" (spoiled: {x.auth.how or x.auth.flaw})" if x.auth is not None and x.auth.flaw else ""
+    return f"{x.request.method} {x.request.target}{flaw}"
+
+
+def _outcome(x: Exchange) -> str:
+    """The status, and what the body says in a word or two."""
+    if x.response is None:
+        return x.error or "no answer"
+    body = _object(x.response.body)
+    words = [str(body[name])[:60] for name in ("error", "status") if isinstance(body.get(name), str)]
+    if body.get("filled_qty") not in (None, "0", 0) and "status" in body:
+        words.append(f"filled {str(body['filled_qty'])[:30]}")
+    return " ".join([str(x.response.status), *words])
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _request_text(x: Exchange) -> str:
