@@ -20,7 +20,7 @@ from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.suite.session import Session, check_safety, reference_settings
 from conformance.target.contact import check_credential, choose_market, find_band, hint_for
 from conformance.target.settings import load_settings
-from conformance.target.trouble import NotExercised, Trouble, Undecidable
+from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
 
 def examine(options: Mapping[str, Any], console: Console) -> int:
@@ -69,7 +69,7 @@ def _steps(session: Session, console: Console) -> int:
                 f"✗ {title}: {one_line(error.message)}\n  → {error.hint or 'see the message'}", markup=False
             )
             return 3
-        except (Trouble, Undecidable, NotExercised) as problem:
+        except (Trouble, Undecidable, NotExercised, LimitReached) as problem:
             console.print(f"✗ {title}: {one_line(str(problem))}\n  → {_advice(problem)}", markup=False)
             return 3
         console.print(f"✓ {title}{': ' + text if text else ''}", markup=False)

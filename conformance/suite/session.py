@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings, Waiver, load_settings
 from conformance.target.states import States
-from conformance.target.trouble import NotExercised, Trouble, Undecidable
+from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 from conformance.waivers import check_waivers
 
@@ -131,7 +131,8 @@ class Session:
             make_contact(session.venue)
             session.recorder.note("market", **_market(session.venue))
             if any(item.get_closest_marker("aged") for item in items):
-                session.aged.provide()
+                with suppress(LimitReached):  # each case says it
+                    session.aged.provide()
         except BaseException as error:
             session.abandon(error)
             raise
@@ -217,7 +218,10 @@ class Session:
             self.venue.restart(name)
             self.judge.troubled.discard(name)
             try:
+                self.client.limits.check("suite")
                 case()
+            except LimitReached as limit:
+                return "undecided", str(limit)
             except Trouble as trouble:
                 reason, wait = str(trouble), trouble.wait
             except Undecidable as problem:

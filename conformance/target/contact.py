@@ -11,7 +11,7 @@ from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 from conformance.target.client import Call
 from conformance.target.market import Rules, default_band, discover
-from conformance.target.trouble import NotExercised, Trouble, Undecidable
+from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
 _UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -27,6 +27,8 @@ def make_contact(venue: Venue) -> None:
         find_band(venue)
     except Trouble as trouble:
         raise TargetError(f"no contact with {venue.settings.base_url}: {trouble}", hint_for(str(trouble))) from None
+    except LimitReached as limit:
+        raise TargetError(str(limit), "raise max_duration_s under [safety]") from None
     except (Undecidable, NotExercised) as problem:
         raise TargetError(str(problem), "the owner account must be able to place and cancel orders") from None
 

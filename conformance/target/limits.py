@@ -10,11 +10,13 @@ from typing import Any
 
 from conformance.oracle.amounts import decimal_of
 from conformance.target.settings import Safety
-from conformance.target.trouble import Undecidable
+from conformance.target.trouble import LimitReached, Undecidable
 
 
 class Limits:
-    """Refuses what would go beyond the limits of `safety`, by raising Undecidable before anything is sent.
+    """Refuses what would go beyond the limits of `safety`, before anything is sent.
+
+    Raises Undecidable for an order too large or too many, LimitReached when the time is over.
 
     `orders` and `largest` (quote token) tell how far a run has gone. Clean-up is never refused.
     """
@@ -31,7 +33,7 @@ class Limits:
         """Refuse a request that starts after the longest duration; `driver` says who sends it."""
         most = self.safety.max_duration_s
         if most is not None and driver != "cleanup" and time.monotonic() - self._start > most:
-            raise Undecidable(f"the limit of {most:g} s is reached (safety.max_duration_s)")
+            raise LimitReached(f"the limit of {most:g} s is reached (safety.max_duration_s)")
 
     def check_order(self, body: str) -> None:
         """Count an order, or refuse it: too many, or too large. `body` is the JSON that would be sent."""

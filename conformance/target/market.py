@@ -13,6 +13,7 @@ from conformance.oracle.amounts import decimal_of
 _EXAMPLE_PRICE = Decimal("0.5")  # where the page's own example trades; used while nothing better is known
 _WIDE = Decimal("1.25")  # how far the band reaches at most on either side of the middle
 _GALLOPS = 24
+_NAME_ONE = "set price under [target] to about where the market trades"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ def _highest_bid(rules: Rules, rests: Callable[[str, Decimal], bool], middle: De
         if rests("buy", low):
             break
         high, low = low, rules.price(low / 2)
+    else:
+        raise TargetError("no price was found at which a buy would rest", _NAME_ONE)
     return _bisect(rules, low, high, lambda price: rests("buy", price)), True
 
 
@@ -147,6 +150,8 @@ def _lowest_ask(rules: Rules, rests: Callable[[str, Decimal], bool], middle: Dec
         if rests("sell", high):
             break
         low, high = high, rules.price(high * 2)
+    else:
+        raise TargetError("no price was found at which a sell would rest", _NAME_ONE)
     return _bisect(rules, high, low, lambda price: rests("sell", price)), True
 
 

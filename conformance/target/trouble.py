@@ -3,6 +3,7 @@
 Trouble            something passing got in the way (network, rate limit, a stranger's trade): start over
 Undecidable        it got in the way for good, or the target cannot be brought into the state: undecided
 NotExercised       the target lacks what the case needs (an account, a credential): not exercised
+LimitReached       the time that the user gave is over: this case and all others end at once, undecided
 """
 
 from __future__ import annotations
@@ -22,3 +23,7 @@ class Undecidable(Exception):
 
 class NotExercised(Exception):
     """The target lacks what the case needs; the text says what."""
+
+
+class LimitReached(Exception):
+    """The longest duration that the user set is over; no patience and no other driver may go on."""
