@@ -179,6 +179,33 @@ def _needs(contract: Contract) -> dict[str, list[str]]:
     return {r.id: sorted(need.replace("_", " ") for need in r.needs) for r in contract.requirements.values()}
 
 
+_PAGE = "Cancel Order / "
+_SECTIONS = (
+    "Description",
+    "HTTP Request",
+    "Weight",
+    "Request Parameters",
+    "Response Example",
+    "Error Responses",
+    "Code Examples",
+)
+
+
+def _page_rows(requirements: list[RequirementResult]) -> dict[str, list[RequirementResult]]:
+    """The statements under each row of the normative page that they rest on, in the order of its sections."""
+    found: dict[str, list[RequirementResult]] = {}
+    for row in requirements:
+        for source in row.source:
+            if source.startswith(_PAGE):
+                found.setdefault(source.removeprefix(_PAGE), []).append(row)
+
+    def place(source: str) -> int:
+        section = source.split(" / ", maxsplit=1)[0]
+        return _SECTIONS.index(section) if section in _SECTIONS else len(_SECTIONS)
+
+    return dict(sorted(found.items(), key=lambda item: place(item[0])))
+
+
 def render_html(overview: Overview, contract: Contract) -> bytes:
     """The page in UTF-8. Expects an overview of a `clean` result."""
     result = overview.result
@@ -206,6 +233,7 @@ def render_html(overview: Overview, contract: Contract) -> bytes:
             most_findings=MOST_FINDINGS,
             most_cases=MOST_CASES,
             needs=_needs(contract),
+            page_rows=_page_rows(result.requirements),
             known={row.id for row in result.requirements},
             lanes=lanes,
             ticks=ticks,
