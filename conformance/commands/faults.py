@@ -108,6 +108,8 @@ def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
         found = faults[name]
         general = _GENERAL if found.requirements[0].startswith(("cancel.answers.", "cancel.unavailable.")) else ()
         only = [f"--only={requirement}" for requirement in (*found.requirements, *general)] if focus else []
+        if focus and not found.requirements[0].startswith("cancel.races."):
+            only += ["--profile", "quick"]  # races are run in the standard profile only
         tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, (*found.options, *only)))
     return tries
 
