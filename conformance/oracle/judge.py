@@ -7,7 +7,7 @@ does no I/O and looks at nothing but the rows.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,17 @@ _EXPLAINS = (
     "cancel.unavailable.no-effect",
     "cancel.errors.other-methods",
 )
+# What judges a note, and what judges a note together with the exchanges of its race.
+_NOTES: dict[str, Callable[[Judge, Note], None]] = {
+    "funds": probes.judge_funds,
+    "persistent": cancels.judge_persistent,
+    "unrecovered": unavailable.judge_unrecovered,
+    "restart": unavailable.judge_restart,
+}
+_RACES: dict[str, Callable[[Judge, Note, list[Exchange]], None]] = {
+    "race-end": races.judge_race,
+    "burst-end": unavailable.judge_burst,
+}
 _RECENT = 4000  # acts that are kept to find out which one changed an order that it did not name
 
 
@@ -56,6 +67,8 @@ class Judge:
         self.parity: defaultdict[str, dict[str, set[int]]] = defaultdict(dict)
         self.parity_exchanges: dict[tuple[str, str], int] = {}
         self.pending: dict[str, list[Check]] = {}
+        self.held_back: dict[int, Check] = {}
+        self.traded: dict[int, frozenset[str]] = {}
         self.queries_work = False
         self.races: dict[str, list[Exchange]] = {}
         self.race_log: list[RaceRecord] = []
@@ -135,20 +148,14 @@ class Judge:
             for order_id, checks in list(self.pending.items()):
                 if any(check.case == note.case for check in checks):
                     self.settle(order_id)
-        elif note.what == "persistent":
-            cancels.judge_persistent(self, note)
         elif note.what == "shrunk":
             begin, end = int(note.data["begin"]), int(note.data["end"])
             for tally in self.tallies.values():
                 tally.prefer(note.case, begin, end, str(note.data["story"]))
-        elif note.what == "race-end":
-            races.judge_race(self, note, self.races.pop(str(note.data.get("race")), []))
-        elif note.what == "burst-end":
-            unavailable.judge_burst(self, note, self.races.pop(str(note.data.get("race")), []))
-        elif note.what == "unrecovered":
-            unavailable.judge_unrecovered(self, note)
-        elif note.what == "restart":
-            unavailable.judge_restart(self, note)
+        elif note.what in _RACES:
+            _RACES[note.what](self, note, self.races.pop(str(note.data.get("race")), []))
+        elif note.what in _NOTES:
+            _NOTES[note.what](self, note)
 
     # ------------------------------------------------------------------ out
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import is_infrastructure, try_parse
+from conformance.oracle.findings import Check, Finding
 from conformance.oracle.ledger import State
-from conformance.record import Exchange
+from conformance.record import Exchange, Note
 
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
@@ -47,28 +48,40 @@ def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) 
             )
         else:
             judge.held(aim, exchange)
-    elif exchange.expect == "accepted":
-        if accepted:
-            judge.held(aim, exchange)
-        elif error == "INSUFFICIENT_BALANCE":
-            judge.broken(
-                aim,
-                exchange,
-                "the funds of the canceled order are still locked",
-                "the order is accepted",
-                error,
-            )
-    elif exchange.expect == "refused":
-        if accepted:
-            judge.broken(
-                aim,
-                exchange,
-                "after the cancel more can be placed than before the order",
-                "INSUFFICIENT_BALANCE, as before",
-                f"{status}, the order is accepted",
-            )
-        elif error == "INSUFFICIENT_BALANCE":
-            judge.held(aim, exchange)
+    elif error == "INSUFFICIENT_BALANCE" or accepted:
+        _judge_funds_probe(judge, exchange, accepted, error or str(status))
+
+
+def _judge_funds_probe(judge: Judge, exchange: Exchange, accepted: bool, seen: str) -> None:
+    """An order that just fits the account's funds, or just does not. What goes against a cancel is held back.
+
+    Somebody else may have traded with an order of the account meanwhile; the note `funds` tells where to look.
+    """
+    aim = exchange.aim or ""
+    if accepted == (exchange.expect == "accepted"):
+        judge.held(aim, exchange)
+        return
+    message, expected = (
+        ("after the cancel more can be placed than before the order", "INSUFFICIENT_BALANCE, as before")
+        if accepted
+        else ("the funds of the canceled order are still locked", "the order is accepted")
+    )
+    seen = f"{seen}, the order is accepted" if accepted else seen
+    scheme = exchange.auth.scheme if exchange.auth else None
+    finding = Finding(aim, message, expected, seen, [exchange.n], exchange.case, scheme=scheme)
+    judge.held_back[exchange.n] = Check(aim, exchange.n, exchange.case, finding)
+
+
+def judge_funds(judge: Judge, note: Note) -> None:
+    """A probe of funds counts if the account's own trades (two listings, by exchange) are the same around it."""
+    check = judge.held_back.pop(int(note.data.get("attempt", 0)), None)
+    if check is None:
+        return
+    before, after = (judge.traded.get(int(note.data.get(name, 0))) for name in ("before", "after"))
+    if before == after:
+        judge.add(check)
+    else:
+        judge.troubled.add(note.case)
 
 
 def take_cancel_all(judge: Judge, exchange: Exchange) -> None:

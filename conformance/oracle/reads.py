@@ -259,7 +259,7 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
     if len(listed) >= _SHORT:
         return
     for order in judge.ledger.live(account):
-        # one that was never listed is missed only if others were, and it is no longer new to a list read once a second
+        # one never listed is missed only if others were, and if it is no longer new to a list read once a second
         old = bool(judge.listing.get(account)) and exchange.start - order.placed[1] > _NEW
         if order.state is State.LIVE and order.id not in listed and (order.id in before or old):
             judge.missing[order.id] = exchange.n
@@ -295,6 +295,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     items = items_of(try_parse(response))
     if items is None:
         return
+    judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
     volume: defaultdict[str, Decimal] = defaultdict(Decimal)
     for item in items:
         quantity = decimal_of(item.get("quantity"))

@@ -164,6 +164,7 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str) 
     if state == "partially filled":
         partial = states.partially_filled(side)
         price = partial.price or price
+    before = _own_trades(venue)
     most = largest(venue, side, price)
     size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
     if state != "partially filled":
@@ -175,18 +176,27 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str) 
     venue.cancel(locked, scheme=scheme)
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
-    _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted")
+    _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted", before)
     # two lots for the rounding of balances, and what a venue that keeps them as doubles cannot tell apart
     more = most_after + venue.rules.lot * 2 + most_after / 10**12 // venue.rules.lot * venue.rules.lot
-    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused")
+    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
 
 
-def _attempt(venue: Venue, side: str, price: Decimal, quantity: Decimal, aim: str, expect: str) -> None:
+def _own_trades(venue: Venue) -> int:
+    """List the owner's trades; the number of the exchange. A trade in between would change what can be placed."""
+    return venue.get("my_trades", "/spot/trades/me", "owner", f"symbol={venue.rules.symbol}&limit=100").n
+
+
+def _attempt(
+    venue: Venue, side: str, price: Decimal, quantity: Decimal, aim: str, expect: str, before: int
+) -> None:
     exchange = venue.new_order(side, price, quantity, tif="post_only", aim=aim, expect=expect)
     body = try_parse(exchange.response) if exchange.response else None
     order = venue.judge.ledger.get(str(body.get("id"))) if isinstance(body, dict) else None
     if order is not None:
         venue.cancel(order)
+    after = _own_trades(venue)
+    venue.recorder.note("funds", venue.case, attempt=exchange.n, before=before, after=after)
 
 
 def largest(venue: Venue, side: str, price: Decimal) -> Decimal:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.record import Note
+
 from .rows import CREATED, ORDER, OTHER, Paper, canceled, order
 
 
@@ -151,11 +153,27 @@ def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str 
     [("accepted", 400, "cancel.effects.lock-released"), ("refused", 200, "cancel.effects.lock-released-once")],
 )
 def test_funds(paper: Paper, expect: str, status: int, aim: str) -> None:
+    _probe_funds(paper, expect, status, aim, trades_after=["t1"])
+    assert paper.found() == [aim]
+
+
+@pytest.mark.parametrize(("expect", "status"), [("accepted", 400), ("refused", 200)])
+def test_funds_say_nothing_if_somebody_traded(paper: Paper, expect: str, status: int) -> None:
+    _probe_funds(paper, expect, status, "cancel.effects.lock-released", trades_after=["t2", "t1"])
+    assert paper.found() == []
+
+
+def _probe_funds(paper: Paper, expect: str, status: int, aim: str, trades_after: list[str]) -> None:
+    def trades(ids: list[str]) -> int:
+        return paper.add("my_trades", "GET", "/spot/trades/me", 200, [{"trade_id": name} for name in ids]).n
+
+    before = trades(["t1"])
     paper.place()
     paper.cancel()
     answer = {"error": "INSUFFICIENT_BALANCE"} if status == 400 else order(id=OTHER)
-    paper.add("new_order", "POST", "/spot/orders", status, answer, sent=order(), aim=aim, expect=expect)
-    assert paper.found() == [aim]
+    probe = paper.add("new_order", "POST", "/spot/orders", status, answer, sent=order(), aim=aim, expect=expect)
+    note = {"attempt": probe.n, "before": before, "after": trades(trades_after)}
+    paper.rows.append(Note("funds", probe.case, note))
 
 
 def test_a_change_that_nothing_explains_is_no_finding(paper: Paper) -> None:
