@@ -72,6 +72,8 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
     if response.status == 200:
         if CANCELED in expected.answers and named.kind is not IdKind.EMPTY:
             _canceled(judge, exchange, response, order)
+        elif named.kind is IdKind.EMPTY:
+            judge.act(exchange, "cancel.errors.empty-id", None)
         return
     requirement = exchange.aim if exchange.aim in _NAMES_OTHERS else refusal_of(response.status)
     judge.act(exchange, requirement or refusal_of(response.status), order)

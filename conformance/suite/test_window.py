@@ -8,6 +8,7 @@ around the target's time; it is compared with the target's `Date`, which is know
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import pytest
 
@@ -58,12 +59,24 @@ class Edges:
         return inside
 
 
+def _by_orders(orders: Iterable[Order]) -> list[tuple[float, float]]:
+    """Lowest and highest offset of the target's clock in ms by the created_at of all orders; empty if unknown.
+
+    A second D, shown for a placing between t0 and t1, says D ≤ the target's time < D + 2 then, as for `Date`.
+    """
+    to_unix = time.time() - time.monotonic()
+    seen = [(o.created_at, *o.placed) for o in orders if o.created_at is not None]
+    low = max((created - t1 - to_unix for created, _, t1 in seen), default=0.0)
+    high = min((created + 2 - t0 - to_unix for created, t0, _ in seen), default=-1.0)
+    return [(low * 1000, high * 1000)] if low <= high else []
+
+
 @pytest.mark.exercises("cancel.key.timestamp.window-inside", "cancel.key.timestamp.window-outside")
 def test_window(venue: Venue, states: States) -> None:
     """Just inside ±5000 ms is accepted and just outside is refused, on the target's clock.
 
-    The clock is the middle of the measured window when that agrees with `Date`; the margins are what the
-    measurement leaves uncertain.
+    The clock is the middle of the measured window when that agrees with `Date`, or with the times of orders (a
+    gateway may write its own `Date`); the margins are what the measurement leaves uncertain.
     """
     if "api_key" not in venue.account("owner").schemes:
         raise NotExercised("the owner account has no api_key")
@@ -73,8 +86,10 @@ def test_window(venue: Venue, states: States) -> None:
     low, high = (bound * 1000 for bound in venue.clock.interval)
     offset = venue.clock.offset * 1000
     middle = (ahead + behind) / 2
-    # the window's middle is the target's time if that is possible at all by its Date; else Date is believed
-    possible = not venue.clock.samples or low - 500 <= offset + middle <= high + 500
+    # the window's middle is the target's time if that is possible at all by what it shows; else Date is believed
+    shown_by = [(low, high)] if venue.clock.samples else []
+    shown_by += _by_orders(venue.judge.ledger.orders.values())
+    possible = not shown_by or any(first - 500 <= offset + middle <= last + 500 for first, last in shown_by)
     shown = 0.0 if low <= offset <= high else (low + high) / 2 - offset
     centre = middle if possible else shown
     margin = int(60 + edges.slowest + (0 if possible else (high - low) / 2))
