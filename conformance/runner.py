@@ -34,7 +34,8 @@ class _Plugin:
         self.progress.total = len(session.items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and (report.when != "call" or "Traceback" in str(report.longrepr)):
+        # a case that the oracle fails has a plain text; only an exception of ours has a traceback object
+        if report.failed and (report.when != "call" or not isinstance(report.longrepr, str)):
             self.crashes.append(f"{report.nodeid}: {masked(str(report.longrepr))[-2000:]}")
 
     def pytest_internalerror(self, excrepr: object) -> bool:

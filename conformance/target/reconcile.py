@@ -24,7 +24,8 @@ class Outcome:
     """What a clean-up came to.
 
     `left` orders of ours could not be seen to have ended; `canceled` were still live; `foreign` orders on the
-    accounts are none of ours and were left alone; `listed` says whether the target listed its open orders.
+    accounts are none of ours and were left alone; `listed` says whether the target listed its open orders; `silent`
+    and `stuck` count how often patience ended: in a row, and at all.
     """
 
     left: int = 0
@@ -32,6 +33,7 @@ class Outcome:
     foreign: int = 0
     listed: bool = True
     silent: int = 0
+    stuck: int = 0
 
     def note(self) -> dict[str, Any]:
         """What the record says of it."""
@@ -78,7 +80,8 @@ def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
 def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
     canceled, refusals = False, 0
-    for attempt in range(_TRIES):
+    # where some orders are refused for the time being without end, the others are not waited for as long
+    for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 2):
         try:
             look = venue.get("query_order", f"/spot/orders/{order_id}", name)
             if look.response is not None and look.response.status == 401:
@@ -105,6 +108,7 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
                 break
         if attempt and not canceled:
             venue.pause(min(attempt, 3))
+    outcome.stuck += 1
     return False, canceled
 
 

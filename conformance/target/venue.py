@@ -11,6 +11,7 @@ import itertools
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
 _MAX_WAIT = 5.0  # s
 _MAX_RETRY_AFTER = 30.0  # s
 _PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
+_KNOWN = 2  # times that a kind of request must have failed for good before the next of it is tried once only
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Venue:
         self.has: dict[str, bool] = {}
         self.reached = False
         self.given_up: set[str] = set()
+        self.lasting: Counter[tuple[object, ...]] = Counter()
 
     # ------------------------------------------------------------------ credentials
 
@@ -256,6 +259,8 @@ class Venue:
         """
         call = self.cancel_call(target, **how)
         order = target if isinstance(target, Order) else None
+        kind = self._kind(call, order)
+        patience = _PERSISTENT if self.lasting[kind] < _KNOWN else 1
         attempts: list[int] = []
         controls: list[int] = []
         while True:
@@ -264,6 +269,7 @@ class Venue:
             if response is not None and not is_infrastructure(response) and not is_transient(response):
                 if order is not None and order.id in self.judge.pending:
                     self.trades(order.account)  # more filled than planned: whose trades were these?
+                self.lasting[kind] = 0
                 return exchange
             attempts.append(exchange.n)
             if order is not None:
@@ -273,14 +279,21 @@ class Venue:
                     raise Trouble("the answer to a cancel was lost")
             if len(attempts) >= 2:
                 controls += self._control()
-            if len(attempts) >= _PERSISTENT:
+            if len(attempts) >= patience:
                 break
             self.pause(len(attempts) - 1, exchange)
         situation = f"{call.method} of {'an order that exists' if order else 'this id'}"
         self.recorder.note(
             "persistent", self.case, attempts=attempts, controls=controls, situation=f"{call.aim or situation}"
         )
+        self.lasting[kind] += 1
         raise Undecidable(f"a cancel got {self._outcome(exchange)} {len(attempts)} times")
+
+    @staticmethod
+    def _kind(call: Call, order: Order | None) -> tuple[object, ...]:
+        """What tells requests apart that a target may treat differently."""
+        by = (call.auth.account, call.auth.scheme, call.auth.flaw) if call.auth else None
+        return (call.op, call.aim, by, order and (order.account, order.state, bool(order.fills)))
 
     def _control(self) -> list[int]:
         """Place and cancel another order by plain requests, once: it tells whether the target serves anybody."""
@@ -338,9 +351,10 @@ class Venue:
             if which is not None and not which(order):
                 continue
             refusals = 0
-            for attempt in range(_ATTEMPTS):
+            call = self.cancel_call(order, by=order.account)
+            for attempt in range(_ATTEMPTS if self.lasting[self._kind(call, order)] < _KNOWN else 1):
                 with suppress(Trouble):
-                    response = self.send(self.cancel_call(order, by=order.account)).response
+                    response = self.send(call).response
                     settled = response is not None and not (is_infrastructure(response) or is_transient(response))
                     refusals += settled
                     if order.state in (State.LIVE, State.UNSURE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,6 +112,16 @@ class Ended:
         return {r["id"]: r["findings"][0]["message"] for r in rows if r["verdict"] == "violated"}
 
 
+def _peak_kb(pid: int) -> int:
+    """The most memory that a process has held since it began, in KiB; 0 where it has just ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) if found else 0
+
+
 class Running:
     """The command line under way, in a directory of its own; its environment has nothing of ours but `env`."""
 
@@ -133,7 +144,12 @@ class Running:
         timer = threading.Timer(timeout, self.process.kill)
         timer.daemon = True
         timer.start()
-        _, status, usage = os.wait4(self.process.pid, 0)
+        # not wait4's maxrss: it counts what the process that started it held at that moment
+        peak_kb = 0
+        while (ended := os.waitpid(self.process.pid, os.WNOHANG))[0] == 0:
+            peak_kb = max(peak_kb, _peak_kb(self.process.pid))
+            time.sleep(0.02)
+        status = ended[1]
         timer.cancel()
         self.process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - self.started
@@ -143,7 +159,7 @@ class Running:
             texts.append(file.read().decode("utf-8", "surrogateescape"))
             file.close()
         assert seconds < timeout, f"not done after {timeout} s:\n{texts}"
-        return Ended(self.process.returncode, texts[0], texts[1], usage.ru_maxrss / 1024, seconds)
+        return Ended(self.process.returncode, texts[0], texts[1], peak_kb / 1024, seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

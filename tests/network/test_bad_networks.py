@@ -16,7 +16,7 @@ CONDITIONS = {
     "a gateway in between": Faults(gateway=0.04, limited=0.01),
     "all of it": Faults(0.005, 0.005, before=0.015, after=0.015, body=0.01, silent=0.05, gateway=0.01),
 }
-SELECTED = ("--only", "cancel.fields", "--only", "cancel.errors", "--only", "cancel.effects.terminal")
+SELECTED = ("--only", "cancel.errors.forbidden", "--only", "cancel.fields.avg-fill-price")
 
 
 @pytest.mark.parametrize("name", CONDITIONS)

@@ -14,9 +14,7 @@ OWNER, COUNTERPARTY = "Bearer {$inputs.ownerJwt}", "Bearer {$inputs.counterparty
 
 @pytest.fixture(scope="module")
 def arazzo(documents: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(
-        (documents / "cancel-order.arazzo.yaml").read_text(encoding="utf-8")
-    )
+    loaded: dict[str, Any] = yaml.safe_load((documents / "cancel-order.arazzo.yaml").read_text(encoding="utf-8"))
     return loaded
 
 
@@ -47,9 +45,7 @@ def test_steps_use_documented_operations_and_statuses(workflow: dict[str, Any], 
         if isinstance(operation, dict)
     }
     for step in workflow["steps"]:
-        (expected,) = [
-            c["condition"] for c in step["successCriteria"] if c["condition"].startswith("$statusCode")
-        ]
+        (expected,) = [c["condition"] for c in step["successCriteria"] if c["condition"].startswith("$statusCode")]
         assert expected.removeprefix("$statusCode == ") in responses[step["operationId"]]
 
 

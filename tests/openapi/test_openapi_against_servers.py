@@ -25,9 +25,7 @@ NO_SUCH_ORDER = "00000000-0000-4000-8000-000000000000"
 class Caller:
     """Calls operations of the document as one user, and judges each answer by the document."""
 
-    def __init__(
-        self, schema: OpenApiSchema, base_url: str, session: requests.Session, jwt: str | None
-    ) -> None:
+    def __init__(self, schema: OpenApiSchema, base_url: str, session: requests.Session, jwt: str | None) -> None:
         self.schema, self.base_url, self.session, self.jwt = schema, base_url, session, jwt
 
     def call(self, operation_id: str, status: int, **parts: Any) -> Any:

@@ -145,7 +145,7 @@ def test_every_finding_is_told(pages: dict[str, Element], results: dict[str, Res
 def test_what_is_violated_comes_before_all_else(pages: dict[str, Element]) -> None:
     (main,) = pages["violated"].iter("main")
     order = [section.attrib["id"] for section in main if section.tag == "section"]
-    assert order == ["violated", "open", "contract", "page", "pages", "run", "races", "how"]
+    assert order == ["violated", "open", "contract", "pages", "page", "run", "races", "how"]
     slugs = [a.attrib["id"] for a in pages["violated"].iter("article")]
     assert slugs[0] == "violated-cancel.errors.forbidden"
     assert slugs.index(f"violated-{samples.A_SHOULD}") == 3  # the SHOULD, after the three MUST

@@ -131,7 +131,7 @@ def test_a_closed_port_is_undecided(tmp_path: Path) -> None:
     [
         (["run", "--only", "cancel.errors.forbiden"], {}, 2, "did you mean"),
         (["run", "--config", "missing.toml"], {}, 2, "cannot read"),
-        (["run", "--base-url", "nowhere"], {}, 2, "no base URL"),
+        (["run", "--base-url", "nowhere"], {}, 2, "base URL is none"),
         (["run", "--base-url", "http://127.0.0.1:1/x"], {}, 2, "no credential"),
         (
             ["run", "--base-url", "https://exchange.example/x"],
