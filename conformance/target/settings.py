@@ -241,7 +241,7 @@ def load_settings(
             target[key] = flags[key]
     if not target.get("base_url"):
         if "target" in document or config is not None:
-            raise ConfigError(f"{path} names no base_url", "put base_url = \"https://…\" under [target]")
+            raise ConfigError(f"{path} names no base_url", 'put base_url = "https://…" under [target]')
         return None
     base_url = _base_url(str(target["base_url"]))
     accounts = document.get("accounts", {})
