@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _START_S = 20  # how long a reference may take to announce itself
 _RECOVERY_MS = 400  # stretches a restart, so that it can be seen
+_TIMEOUT_S = "3"  # for an answer: plenty on this machine, and it keeps faults that hang short
 _TAIL = 1500  # characters of output that are kept of a run that wrote no result
 
 
@@ -193,6 +194,7 @@ def _carry_out(one: Try, place: Path, profile: str) -> int:
     for name, account in announced["accounts"].items():
         for key, value in account.items():
             os.environ[f"SPOT_CONFORMANCE_{name}_{key}".upper()] = str(value)
+    os.environ["SPOT_CONFORMANCE_TIMEOUT_S"] = _TIMEOUT_S
     arguments = ["run", "--base-url", announced["base_url"], "--profile", profile]
     arguments += ["--report-dir", str(place / "reports"), *one.arguments]
     sys.argv = ["spot-conformance", *arguments]

@@ -17,6 +17,7 @@ from conformance.target.redact import masked
 
 CASES = Path(__file__).parent / "suite"
 _INTERNAL = 70
+_OUTCOMES = (pytest.fail.Exception, pytest.skip.Exception, KeyboardInterrupt)
 
 
 class _Plugin:
@@ -34,9 +35,14 @@ class _Plugin:
         self.progress.total = len(session.items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # a case that the oracle fails has a plain text; only an exception of ours has a traceback object
-        if report.failed and (report.when != "call" or not isinstance(report.longrepr, str)):
+        if report.failed and report.when != "call":
             self.crashes.append(f"{report.nodeid}: {masked(str(report.longrepr))[-2000:]}")
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        # told by the kind of exception: what a target answers may look like a traceback as well
+        error = call.excinfo
+        if call.when == "call" and error is not None and not isinstance(error.value, _OUTCOMES):
+            self.crashes.append(f"{item.nodeid}: {masked(str(error.getrepr(style='short')))[-2000:]}")
 
     def pytest_internalerror(self, excrepr: object) -> bool:
         self.crashes.append(masked(str(excrepr))[-4000:])

@@ -39,7 +39,7 @@ _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
 _MAX_WAIT = 5.0  # s
 _MAX_RETRY_AFTER = 30.0  # s
 _PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
-_KNOWN = 2  # times that a kind of request must have failed for good before the next of it is tried once only
+_KNOWN = 1  # times that a kind of request must have failed for good before the next of it is tried once only
 
 
 @dataclass(frozen=True)
@@ -292,8 +292,9 @@ class Venue:
     @staticmethod
     def _kind(call: Call, order: Order | None) -> tuple[object, ...]:
         """What tells requests apart that a target may treat differently."""
-        by = (call.auth.account, call.auth.scheme, call.auth.flaw) if call.auth else None
-        return (call.op, call.aim, by, order and (order.account, order.state, bool(order.fills)))
+        by = call.auth.account if call.auth else None
+        flaw = call.auth.flaw if call.auth else None
+        return (call.op, call.aim, flaw, order and (order.account == by, order.state, bool(order.fills)))
 
     def _control(self) -> list[int]:
         """Place and cancel another order by plain requests, once: it tells whether the target serves anybody."""
