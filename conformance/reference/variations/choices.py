@@ -116,23 +116,6 @@ def scheme_name_has_a_case(ref: Reference) -> None:
     wrap(ref.auth, "bearer_token", bearer_token)
 
 
-@variation()
-def signed_queries_work_once(ref: Reference) -> None:
-    """A signed query is accepted once only, for a cancel."""
-    used: set[bytes] = set()
-
-    def authenticate_api_key(original: Any, api_key: bytes, incoming: Incoming) -> str:
-        account: str = original(api_key, incoming)
-        mark = api_key + incoming.query
-        if mark in used:
-            raise Unauthorized("used before")
-        if b"symbol" not in incoming.query:
-            used.add(mark)
-        return account
-
-    wrap(ref.auth, "authenticate_api_key", authenticate_api_key)
-
-
 @variation(base_path="/exchange/v2/public")
 def another_base_path(ref: Reference) -> None:
     """The API lives under another path."""
