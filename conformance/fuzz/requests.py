@@ -48,7 +48,8 @@ class Fuzzer:
         try:
             for begin in range(0, len(items), _BATCH):
                 for item in items[begin : begin + _BATCH]:
-                    self._one(item)
+                    if len(self._unanswered) < _UNANSWERED:
+                        self._one(item)
                 self._look_around()
                 if len(self._unanswered) >= _UNANSWERED:
                     break
