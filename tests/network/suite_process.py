@@ -112,6 +112,10 @@ class Ended:
         return {r["id"]: r["findings"][0]["message"] for r in rows if r["verdict"] == "violated"}
 
 
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _peak_kb(pid: int) -> int:
     """The most memory that a process has held since it began, in KiB; 0 where it has just ended."""
     try:
@@ -137,6 +141,8 @@ class Running:
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
+            # a shell that runs the tests in the background has Ctrl-C ignored, and so would its children
+            preexec_fn=_heed_ctrl_c,
         )
 
     def wait(self, timeout: float = 120) -> Ended:
