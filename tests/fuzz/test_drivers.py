@@ -126,7 +126,7 @@ def test_a_story_is_short_and_shows_its_exchanges(drive: Drive) -> None:
     _, reason = outcome.cases[MACHINE]
     assert reason is not None
     assert story[-1] in reason
-    placed = [step for step in finding.steps if step.what.startswith("POST")]
+    placed = [step for step in finding.steps if step.what.startswith("New Order")]
     assert len(placed) >= 8  # the order, and seven that took from it
 
 

@@ -271,7 +271,9 @@ def test_the_catalogue_is_well_formed(catalogue: list[dict[str, str]]) -> None:
 
 def test_a_client_can_see_the_faults(catalogue: list[dict[str, str]]) -> None:
     names = [row["name"] for row in catalogue][::PROBE_STEP]
-    run = subprocess.run([node(), str(HERE / "probe.mjs"), *names], capture_output=True, text=True, timeout=180)
+    run = subprocess.run(
+        [node(), str(HERE / "probe.mjs"), "--jobs", "8", *names], capture_output=True, text=True, timeout=180
+    )
     result = json.loads(run.stdout)
     assert (result["silent"], result["unsteady"]) == ([], [])
     assert set(result["seen"]) == set(names)
