@@ -278,7 +278,7 @@ def _matrix_options(command: Any) -> Any:
         click.argument("names", nargs=-1),
         click.option("-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: one a processor."),
         click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True),
-        click.option("--limit", type=float, default=180.0, show_default=True, help="Seconds for one run."),
+        click.option("--limit", type=float, default=120.0, show_default=True, help="Seconds for one run."),
         click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write as JSON."),
     )
     for option in reversed(options):

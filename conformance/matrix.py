@@ -21,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.errors import SuiteError
+
 if TYPE_CHECKING:
     from conformance.reference.settings import Settings
 
@@ -258,18 +260,31 @@ def _keep_serving(settings: Settings, place: Path, told: int) -> None:
 def _read(one: Try, place: Path, seconds: float, status: int | None) -> Outcome:
     """What a finished try left behind."""
     outcome = Outcome(one.name, one.own, round(seconds, 1), status)
-    path = place / "reports" / "results.json"
     try:
-        results = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        if status is None:
+            # what the record of a run that was cut off shows stands, whatever would have come after it
+            rows = _judged(place / "reports" / "record.ndjson")
+            outcome.verdict, outcome.reason = "cut off", "took too long"
+        else:
+            results = json.loads((place / "reports" / "results.json").read_text("utf-8"))
+            rows = [(row["id"], row["level"], row["verdict"]) for row in results["requirements"]]
+            outcome.verdict, outcome.reason = results["verdict"], results["reason"]
+    except (OSError, ValueError, SuiteError):
         with suppress(OSError):
             outcome.output = (place / "output.txt").read_text("utf-8", "replace")[-_TAIL:]
         outcome.reason = "took too long" if status is None else f"exit status {status}"
         return outcome
-    outcome.verdict, outcome.reason = results["verdict"], results["reason"]
-    for row in results["requirements"]:
-        if row["verdict"] == "violated":
-            (outcome.violated if row["level"] == "MUST" else outcome.violated_should).append(row["id"])
-        elif row["verdict"] == "undecided" and row["level"] == "MUST":
-            outcome.undecided.append(row["id"])
+    for name, level, verdict in rows:
+        if verdict == "violated":
+            (outcome.violated if level == "MUST" else outcome.violated_should).append(name)
+        elif verdict == "undecided" and level == "MUST":
+            outcome.undecided.append(name)
     return outcome
+
+
+def _judged(record: Path) -> list[tuple[str, str, str]]:
+    """Requirement, level and verdict for each requirement, from a record. Raises ConfigError if it is none."""
+    from conformance.assemble import judge_record
+    from conformance.contract import load_contract
+
+    return [(row.id, row.level, row.verdict) for row in judge_record(record, load_contract()).requirements]

@@ -117,12 +117,12 @@ def others_on_one_side(ref: Reference) -> None:
 
 @variation()
 def others_trade_now_and_then(ref: Reference) -> None:
-    """Every 0.7 s somebody else takes a lot from the best order of the book."""
+    """Every 5 s somebody else takes a lot from the best order of the book."""
 
     async def trade() -> None:
         matching = engines(ref)[0]
         for turn in range(100_000):
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(5)
             side: Side = "buy" if turn % 2 else "sell"
             best = next(iter(matching.book.against(side)), None)
             if best is not None and best.price is not None:

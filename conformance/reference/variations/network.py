@@ -109,8 +109,8 @@ def gateway_fails_now_and_then(ref: Reference) -> None:
 
 @variation(options=_SHORT)
 def gateway_times_out_now_and_then(ref: Reference) -> None:
-    """A gateway answers 3 % of the requests with 504 although the exchange has carried them out."""
-    gateway(ref, 0.03, lambda: Response("<html>504</html>", 504, media_type="text/html"), after=True)
+    """A gateway answers 1 % of the requests with 504 although the exchange has carried them out."""
+    gateway(ref, 0.01, lambda: Response("<html>504</html>", 504, media_type="text/html"), after=True)
 
 
 @variation(options=_SHORT)
