@@ -19,6 +19,8 @@ from conformance.errors import ConfigError
 
 PREFIX = "SPOT_CONFORMANCE_"
 _SECRETS = ("jwt", "expired_jwt", "api_key", "api_secret")
+_MIN_SECRET = 5  # characters; a shorter one cannot be masked in reports without masking innocent text as well
+_COMMAND_S = 60.0  # how long a command may take that prints a value
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?")
 
 
@@ -126,15 +128,35 @@ def _known(name: str, allowed: tuple[str, ...], where: str) -> None:
         raise ConfigError(f"{where}: unknown setting {name!r}", hint)
 
 
+_PRINTED: dict[tuple[str, str], str] = {}
+
+
+def _printed(command: str, where: str) -> str:
+    """What a command prints for the setting at `where`. It runs once a process: it may ask somebody to confirm.
+
+    Raises ConfigError if it fails or takes more than a minute. Neither it nor its output is shown; both may be secret.
+    """
+    if (command, where) not in _PRINTED:
+        with subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                text = process.communicate(timeout=_COMMAND_S)[0].decode("ascii", "replace").strip()
+            except subprocess.TimeoutExpired:
+                process.kill()
+                problem = f"{where}: the command did not end within {_COMMAND_S:g} s"
+                raise ConfigError(problem, "run it by hand to see why") from None
+        if process.returncode != 0 or not text:
+            what = f"exited with {process.returncode}" if process.returncode else "prints nothing"
+            raise ConfigError(f"{where}: the command {what}", "run it by hand to see why")
+        _PRINTED[command, where] = text
+    return _PRINTED[command, where]
+
+
 def _expand(value: Any, where: str, env: Mapping[str, str]) -> Any:
     """Fill `${NAME}` from the environment and run `!command`."""
     if not isinstance(value, str):
         return value
     if value.startswith("!"):
-        run = subprocess.run(value[1:], shell=True, capture_output=True, text=True, timeout=60)
-        if run.returncode != 0:
-            raise ConfigError(f"{where}: the command exited with {run.returncode}", "run it by hand to see why")
-        return run.stdout.strip()
+        return _printed(value[1:], where)
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in env:
@@ -181,6 +203,12 @@ def _account(name: str, from_file: Mapping[str, Any], env: Mapping[str, str]) ->
         value = env.get(variable) or from_file.get(secret) or None
         if value is not None and (not isinstance(value, str) or not value.isascii() or re.search(r"\s", value)):
             raise ConfigError(f"{name}.{secret} has characters that no credential has", f"look at {variable}")
+        if value is not None and len(value) < _MIN_SECRET:
+            raise ConfigError(
+                f"{name}.{secret} has fewer than {_MIN_SECRET} characters: surely a mistake, and too short to be "
+                "masked in reports",
+                f"look at {variable}",
+            )
         values[secret] = value
     if bool(values["api_key"]) != bool(values["api_secret"]):
         missing = "api_secret" if values["api_key"] else "api_key"
@@ -189,6 +217,19 @@ def _account(name: str, from_file: Mapping[str, Any], env: Mapping[str, str]) ->
             f"set {PREFIX}{name.upper()}_{missing.upper()}",
         )
     return Account(name, **values)
+
+
+def _differ(owner: Account, counterparty: Account) -> None:
+    for secret in ("jwt", "api_key"):
+        if getattr(owner, secret) is not None and getattr(owner, secret) == getattr(counterparty, secret):
+            raise ConfigError(
+                f"owner and counterparty have the same {secret}: fills and foreign orders need two users",
+                f"set {PREFIX}COUNTERPARTY_{secret.upper()} to that of another user, or leave the counterparty out",
+            )
+    if owner.jwt is not None and owner.jwt == owner.expired_jwt:
+        raise ConfigError(
+            "owner.jwt and owner.expired_jwt are the same", "expired_jwt is an old one, to be refused"
+        )
 
 
 def _base_url(value: str) -> str:
@@ -252,6 +293,7 @@ def load_settings(
             "the owner account has no credential",
             f"set {PREFIX}OWNER_JWT, or {PREFIX}OWNER_API_KEY and {PREFIX}OWNER_API_SECRET",
         )
+    _differ(owner, counterparty)
     return Settings(
         base_url=base_url,
         owner=owner,

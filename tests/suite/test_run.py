@@ -135,7 +135,7 @@ def test_a_closed_port_is_undecided(tmp_path: Path) -> None:
         (["run", "--base-url", "http://127.0.0.1:1/x"], {}, 2, "no credential"),
         (
             ["run", "--base-url", "https://exchange.example/x"],
-            {"SPOT_CONFORMANCE_OWNER_JWT": "x"},
+            {"SPOT_CONFORMANCE_OWNER_JWT": "token"},
             2,
             "--allow-trading",
         ),

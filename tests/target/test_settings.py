@@ -13,6 +13,7 @@ import pytest
 from conformance.commands.init import write_config
 from conformance.errors import ConfigError
 from conformance.suite.session import check_safety
+from conformance.target.redact import Redactor
 from conformance.target.settings import PREFIX, Account, Safety, Settings, load_settings
 
 BASE = '[target]\nbase_url = "http://file.example/api/v1"\n[accounts.owner]\njwt = "from-file"\n'
@@ -58,8 +59,8 @@ def test_values_from_the_environment_and_from_commands(tmp_path: Path) -> None:
     text = (
         BASE.replace('"from-file"', '"!printf a-%s-b token"') + 'api_key = "k-${NAME}"\napi_secret = "${SECRET}"\n'
     )
-    owner = _load(tmp_path, text, env={"NAME": "n", "SECRET": "s"}).owner
-    assert (owner.jwt, owner.api_key, owner.api_secret) == ("a-token-b", "k-n", "s")
+    owner = _load(tmp_path, text, env={"NAME": "name", "SECRET": "secret"}).owner
+    assert (owner.jwt, owner.api_key, owner.api_secret) == ("a-token-b", "k-name", "secret")
 
 
 def test_a_missing_variable_and_a_failing_command_are_named(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_base_urls_that_are_none(tmp_path: Path, url: str) -> None:
 
 def test_half_an_api_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        _load(tmp_path, BASE + 'api_key = "k"\n')
+        _load(tmp_path, BASE + 'api_key = "a-key"\n')
     assert "OWNER_API_SECRET" in caught.value.hint
 
 
@@ -119,13 +120,13 @@ def test_init_writes_what_can_be_loaded(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(ConfigError, match="no credential"):
         load_settings(config=path, env={})
-    settings = load_settings(config=path, env={f"{PREFIX}OWNER_JWT": "x"})
+    settings = load_settings(config=path, env={f"{PREFIX}OWNER_JWT": "token"})
     assert settings is not None
     assert (settings.base_url, settings.safety.allow_trading) == ("https://staging.example/api/v1", False)
     commented = re.sub(r"^# (?=\w+ = |\[\[)", "", path.read_text(), flags=re.MULTILINE)
-    path.write_text(commented.replace("!pass show", "!echo x; true"))
+    path.write_text(commented.replace("!pass show", "!echo secret; true"))
     names = ("OWNER_JWT", "OWNER_EXPIRED_JWT", "OWNER_KEY", "COUNTERPARTY_JWT", "COUNTERPARTY_KEY")
-    full = load_settings(config=path, env={f"STAGING_{name}": "x" for name in names})
+    full = load_settings(config=path, env={f"STAGING_{name}": f"x-{name}" for name in names})
     assert full is not None
     assert full.safety.max_notional == Decimal(20)
     assert [waiver.requirement for waiver in full.waivers] == ["cancel.fields.updated-at"]
@@ -139,3 +140,40 @@ def test_init_does_not_write_over(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
     write_config(path, force=True)
     assert "[accounts.owner]" in path.read_text()
+
+
+@pytest.mark.parametrize("secret", ["jwt", "expired_jwt", "api_key", "api_secret"])
+@pytest.mark.parametrize("account", ["owner", "counterparty"])
+def test_a_secret_too_short_to_be_one_is_refused(tmp_path: Path, account: str, secret: str) -> None:
+    """It could not be masked; five characters are enough, and the message does not quote it."""
+    rest = {"api_key": "a-key", "api_secret": "a-secret"}
+    env = {f"{PREFIX}{account.upper()}_{name.upper()}": value for name, value in rest.items()}
+    variable = f"{PREFIX}{account.upper()}_{secret.upper()}"
+    with pytest.raises(ConfigError, match=rf"^{account}\.{secret} has fewer than 5 characters") as caught:
+        _load(tmp_path, env={**env, variable: "qzqz"})
+    assert variable in caught.value.hint
+    assert "qzqz" not in str(caught.value)
+    settings = _load(tmp_path, env={**env, variable: "qzqzq"})
+    assert Redactor(settings.accounts.values()).text("<qzqzq>") == f"<«{account}.{secret}»>"
+
+
+@pytest.mark.parametrize("secret", ["jwt", "api_key"])
+def test_two_accounts_with_one_credential(tmp_path: Path, secret: str) -> None:
+    values = {"JWT": "token-1", "API_KEY": "key-1", "API_SECRET": "secret-1"}
+    env = {f"{PREFIX}OWNER_{name}": value for name, value in values.items()}
+    env |= {f"{PREFIX}COUNTERPARTY_{name}": f"{value}2" for name, value in values.items()}
+    env[f"{PREFIX}COUNTERPARTY_{secret.upper()}"] = env[f"{PREFIX}OWNER_{secret.upper()}"]
+    with pytest.raises(ConfigError, match=f"same {secret}"):
+        _load(tmp_path, env=env)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [("true", "prints nothing"), ("printf '\\\\377-token'", "characters"), ("sleep 5", "did not end within")],
+)
+def test_a_command_that_gives_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
+) -> None:
+    monkeypatch.setattr("conformance.target.settings._COMMAND_S", 0.3)
+    with pytest.raises(ConfigError, match=rf"owner\.jwt.*{message}"):
+        _load(tmp_path, BASE.replace("from-file", f"!{command}"))
