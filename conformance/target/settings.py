@@ -134,7 +134,7 @@ _PRINTED: dict[tuple[str, str], str] = {}
 def _printed(command: str, where: str) -> str:
     """What a command prints for the setting at `where`. It runs once a process: it may ask somebody to confirm.
 
-    Raises ConfigError if it fails or takes more than a minute. Neither it nor its output is shown; both may be secret.
+    Raises ConfigError if it fails or takes more than a minute; it is not quoted, nor its output.
     """
     if (command, where) not in _PRINTED:
         with subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
