@@ -181,6 +181,7 @@ def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         "no:cacheprovider",
         "-p",
         "no:schemathesis",
+        "--assert=plain",  # cases have no assertions to explain, and rewriting them takes a while
         f"--profile={options['profile']}",
         f"--conformance-seed={options['seed']}",
         f"--report-dir={report_dir}",

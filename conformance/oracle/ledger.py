@@ -96,15 +96,22 @@ class Ledger:
 
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
+        # those that were live, or handed out, since somebody last asked for the live ones
+        self._current: dict[str, Order] = {}
 
     def get(self, order_id: str | None) -> Order | None:
         """The order with this id, if the record placed it."""
-        return self.orders.get(order_id.lower()) if order_id else None
+        order = self.orders.get(order_id.lower()) if order_id else None
+        if order is not None:
+            self._current[order.id] = order
+        return order
 
     def live(self, account: str | None = None) -> Iterator[Order]:
         """The orders that may still be on the book."""
-        for order in self.orders.values():
-            if order.state in (State.LIVE, State.UNSURE) and account in (None, order.account):
+        for order in list(self._current.values()):
+            if order.state not in (State.LIVE, State.UNSURE):
+                self._current.pop(order.id, None)
+            elif account in (None, order.account):
                 yield order
 
     def place(self, exchange: Exchange, sent: dict[str, Any], answer: dict[str, Any]) -> Order | None:
@@ -132,7 +139,7 @@ class Ledger:
             created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
             confirmed=exchange.n,
         )
-        self.orders[order.id] = order
+        self.orders[order.id] = self._current[order.id] = order
         self._fill(order, exchange, answer)
         if order.state is State.LIVE and order.tif == "ioc":
             done = order.quantity is not None and order.filled >= order.quantity
@@ -145,7 +152,7 @@ class Ledger:
     def doubt(self, exchange: Exchange, sent: dict[str, Any]) -> None:
         """A New Order got no answer: live orders of other accounts that it may have met are no longer sure."""
         price = decimal_of(sent.get("price"))
-        for order in self.orders.values():
+        for order in self.live():
             if order.state is not State.LIVE or exchange.auth is None or order.account == exchange.auth.account:
                 continue
             if order.side == sent.get("side") or order.symbol != sent.get("symbol"):

@@ -96,22 +96,23 @@ class Client:
         self._origin = httpx.URL(settings.origin)
         self.limits = Limits(settings.safety)
         self._limiter = _Limiter(settings.safety.max_requests_per_second)
+        try:
+            self._tls = _tls(settings)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
         self._http = self.new_http()
 
     def new_http(self) -> httpx.Client:
         """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
         settings = self.settings
-        try:
-            client = httpx.Client(
-                verify=_tls(settings),
-                timeout=httpx.Timeout(settings.timeout_s),
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-                follow_redirects=False,
-                trust_env=not settings.is_loopback,
-            )
-            return keep_targets(keep_deadlines(client))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
+        client = httpx.Client(
+            verify=self._tls,
+            timeout=httpx.Timeout(settings.timeout_s),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+            follow_redirects=False,
+            trust_env=not settings.is_loopback,
+        )
+        return keep_targets(keep_deadlines(client))
 
     def close(self) -> None:
         """Close all connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from conformance.target.settings import Account
 
@@ -14,6 +15,7 @@ _MIN_SECRET = 5  # characters; less would mask innocent text, and is no secret
 _MIN_BASE64 = 6
 _ENTITIES = {"&": "amp|AMP", "<": "lt|LT", ">": "gt|GT", '"': "quot|QUOT", "'": "apos"}
 _ENCODED = re.compile(r"[%\\;]")  # without any of these a text has nothing percent-encoded, escaped or in entities
+_SHORT, _REMEMBERED = 64, 4096  # characters, texts
 _KINDS = ("jwt", "expired_jwt", "api_key", "api_secret")
 
 
@@ -41,23 +43,31 @@ def _hex(raw: bytes) -> str:
     return "[: ]?".join("".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in pair) for pair in pairs)
 
 
-def _base64(raw: bytes) -> Iterator[str]:
-    """Patterns for the secret inside a longer base64 text, which it may enter at any of three positions.
+def _inners(raw: bytes) -> Iterator[tuple[int, str]]:
+    """What base64 makes of a secret at each of the three positions at which it may enter a longer text.
 
-    Of the characters at both ends, that share bits with what is around, the secret determines some bits only:
-    those stand for any character.
+    Without the characters at both ends, that share bits with what is around.
     """
     for offset in range(3):
         text = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        first = -(-offset * 8 // 6)
-        last = (offset + len(raw)) * 8 // 6
-        inner = text[first:last]
-        if len(inner) < _MIN_BASE64:
-            continue
+        inner = text[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
+        if len(inner) >= _MIN_BASE64:
+            yield offset, inner
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """Patterns for the secret inside a longer base64 text; the characters at both ends stand for any."""
+    for offset, inner in _inners(raw):
         either = {"+": "[+-]|%2[bB]", "/": "[/_]|%2[fF]|\\\\/"}
         pattern = "".join(f"(?:{either[c]})" if c in either else c for c in inner)
         before = "[A-Za-z0-9+/_-]?" if offset else ""
         yield f"{before}{pattern}(?:[A-Za-z0-9+/_-]?(?:=|%3[dD]){{0,2}})"
+
+
+def _needles(raw: bytes) -> Iterator[str]:
+    """What a text must contain to match a pattern of `_base64`: the longest part written in one way only."""
+    for _, inner in _inners(raw):
+        yield max(re.split("[+/]", inner), key=len)
 
 
 class Redactor:
@@ -81,13 +91,18 @@ class Redactor:
         ordered = sorted(secrets, key=len, reverse=True)
         self._names = [secrets[secret] for secret in ordered]
         plain, encoded = [], []
+        self._needles: list[str] = []
+        self._hex_needles: list[str] = []
         for number, secret in enumerate(ordered):
             raw = secret.encode()
+            self._needles += [secret, *_needles(raw)]
+            self._hex_needles += [f"{raw[0]:02x}{between}{raw[1]:02x}" for between in ("", ":", " ")]
             packed = [_hex(raw), *_base64(raw)]
             plain.append(f"(?P<n{number}>{'|'.join([re.escape(secret), *packed])})")
             encoded.append(f"(?P<n{number}>{'|'.join([''.join(map(_anyhow, secret)), *packed])})")
         self._plain = re.compile("|".join(plain)) if plain else None
         self._encoded = re.compile("|".join(encoded)) if encoded else None
+        self._short = lru_cache(_REMEMBERED)(self._mask)
         Redactor._all.append(self)
 
     def _name(self, match: re.Match[str]) -> str:
@@ -95,8 +110,20 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` with every secret and every signature masked."""
-        pattern = self._encoded if _ENCODED.search(text) else self._plain
-        if pattern is not None:
+        # header names and most values come again with every exchange
+        return self._short(text) if len(text) < _SHORT else self._mask(text)
+
+    def _may_hold(self, text: str) -> bool:
+        """Whether a text in which nothing is escaped may hold a secret: quick, since almost none does."""
+        if any(needle in text for needle in self._needles):
+            return True
+        lower = text.lower()
+        return any(needle in lower for needle in self._hex_needles)
+
+    def _mask(self, text: str) -> str:
+        encoded = _ENCODED.search(text) is not None
+        pattern = self._encoded if encoded else self._plain
+        if pattern is not None and (encoded or self._may_hold(text)):
             text = pattern.sub(self._name, text)
         if "ignature=" in text:
             text = _SIGNATURE.sub(r"\1«signature»", text)
