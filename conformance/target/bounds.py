@@ -62,7 +62,7 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class _Backend(httpcore.NetworkBackend):
+class DeadlineBackend(httpcore.NetworkBackend):
     """Opens connections whose streams keep to the thread's deadline."""
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
@@ -76,24 +76,12 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        """Open a connection, name look-up included, within what is left of the deadline (s)."""
         return _Stream(self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
+        """Wait (s)."""
         self._inner.sleep(seconds)
-
-
-def keep_deadlines(client: httpx.Client) -> httpx.Client:
-    """Make all connections of `client` keep to `start_deadline`.
-
-    httpx bounds each single read only, so that a byte a second goes on for ever; it has no public way to pass a
-    network backend, hence the private names (a test holds on to them).
-    """
-    transports = [client._transport, *client._mounts.values()]
-    for transport in transports:
-        if isinstance(transport, httpx.HTTPTransport):
-            pool: Any = transport._pool
-            pool._network_backend = _Backend(pool._network_backend)
-    return client
 
 
 def read_body(response: httpx.Response) -> tuple[bytes, bool]:

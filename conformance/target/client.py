@@ -13,14 +13,14 @@ import httpx
 from conformance.errors import ConfigError
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
-from conformance.target.bounds import ENCODINGS, keep_deadlines, read_body, start_deadline
+from conformance.target.bounds import ENCODINGS, read_body, start_deadline
 from conformance.target.clock import Clock
 from conformance.target.journal import UNKNOWN_CLOCK_S, Journal
 from conformance.target.limits import Limits
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
-from conformance.target.wire import keep_targets
+from conformance.target.transport import Transport, proxy_for
 
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
@@ -105,14 +105,10 @@ class Client:
     def new_http(self) -> httpx.Client:
         """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
         settings = self.settings
-        client = httpx.Client(
-            verify=self._tls,
-            timeout=httpx.Timeout(settings.timeout_s),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            follow_redirects=False,
-            trust_env=not settings.is_loopback,
-        )
-        return keep_targets(keep_deadlines(client))
+        proxy = None if settings.is_loopback else proxy_for(settings.origin)
+        transport = Transport(self._tls, proxy=proxy, connections=64, kept=32)
+        timeout = httpx.Timeout(settings.timeout_s)
+        return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
     def close(self) -> None:
         """Close all connections."""
