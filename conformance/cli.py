@@ -232,6 +232,42 @@ def cleanup(**options: Any) -> None:
 
 
 @cli.command()
+@_target_options
+@click.option("--users", type=click.IntRange(1, 1000), default=4, show_default=True)
+@click.option(
+    "--rate", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Orders a second, of all users."
+)
+@click.option("--duration", type=click.FloatRange(1, 86_400), default=30, show_default=True, help="Seconds.")
+@click.option("--max-orders", type=click.IntRange(1, 1_000_000), help="Default: [safety] max_orders, or 5000.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option(
+    "--report-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports/load"),
+    show_default=True,
+)
+@click.option("--master", is_flag=True, help="Send nothing, but lead workers (Locust's own).")
+@click.option("--expect-workers", type=click.IntRange(1, 100), default=1, show_default=True, help="With --master.")
+@click.option("--bind-host", default="127.0.0.1", show_default=True, help="Where --master listens.")
+@click.option("--worker", is_flag=True, help="Send what a master says.")
+@click.option("--master-host", default="127.0.0.1", show_default=True, help="Where --worker finds it.")
+@click.option("--port", type=click.IntRange(1, 65534), default=5557, show_default=True, help="Of the master.")
+def load(**options: Any) -> None:
+    """Load on a target by concurrent users (Locust); the same oracle judges every exchange.
+
+    \b
+    Examples:
+      spot-conformance load --users 8 --rate 50 --duration 60
+      spot-conformance load --base-url URL --master --expect-workers 2
+      spot-conformance load --base-url URL --worker --report-dir reports/worker1
+    The exit status is that of run. Needs pip install 'spot-conformance[load]'.
+    """
+    from conformance.load.command import load as carry_out
+
+    raise SystemExit(carry_out(options, _console()))
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")

@@ -39,7 +39,7 @@ def _clean_up_one(path: Path, options: Mapping[str, Any], console: Console) -> N
     if not left.anything and not left.said:
         console.print(f"Nothing is left: {len(left.ids)} orders were placed, and all have ended.", markup=False)
         return
-    outcome = _reconcile(_settings(options, left), left)
+    outcome = end_all(_settings(options, left), left)
     console.print(
         f"{len(left.ids)} orders were placed; {outcome.canceled} were still open and are canceled; "
         f"{outcome.foreign} open orders of others on these accounts were left alone.",
@@ -81,7 +81,8 @@ def _set_clock(venue: Venue) -> None:
                 check_credential(venue, name, "api_key")
 
 
-def _reconcile(settings: Settings, left: Left) -> Outcome:
+def end_all(settings: Settings, left: Left) -> Outcome:
+    """End all orders that a journal leaves open, and only those; what that came to."""
     with quiet_venue(settings, "cleanup") as venue:
         _set_clock(venue)
         return reconcile(venue, left)

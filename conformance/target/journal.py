@@ -19,7 +19,7 @@ from conformance.oracle.amounts import decimal_of
 
 NAME = "orders.ndjson"
 _ASIDE = "orders.{}.ndjson"
-_SLACK_S = 30.0  # how long after it was sent a lost placing may still be accepted: timeouts, queues, whole seconds
+SLACK_S = 30.0  # how long after it was sent a lost placing may still be accepted: timeouts, queues, whole seconds
 UNKNOWN_CLOCK_S = 86_400.0  # the same where the target's clock was never seen
 _ECHOED = ("symbol", "side", "price", "quantity")
 
@@ -43,7 +43,7 @@ class Journal:
             if not self._file.closed:
                 self._file.write(json.dumps(row).encode() + b"\n")
 
-    def placing(self, n: int, account: str, body: str, at: float, within: float = _SLACK_S) -> None:
+    def placing(self, n: int, account: str, body: str, at: float, within: float = SLACK_S) -> None:
         """An order is about to be sent: exchange `n`, at Unix time `at` on the target's clock, ± `within` s."""
         row = {"place": n, "account": account, "order": json.loads(body), "at": at, "within": within}
         self._unanswered[n] = row
@@ -135,7 +135,7 @@ def _distance(row: dict[str, Any], intent: dict[str, Any]) -> float:
 def _is_of(row: dict[str, Any], intent: dict[str, Any]) -> bool:
     sent = intent["order"]
     same = all(row.get(name) == sent.get(name) or _same_number(row.get(name), sent.get(name)) for name in _ECHOED)
-    return same and abs(_distance(row, intent)) <= float(intent.get("within", _SLACK_S))
+    return same and abs(_distance(row, intent)) <= float(intent.get("within", SLACK_S))
 
 
 def _same_number(a: Any, b: Any) -> bool:

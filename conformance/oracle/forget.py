@@ -1,0 +1,42 @@
+"""Lets a judge that goes on for hours forget what no row will speak of again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance.oracle.ledger import State
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+_ANSWERS = 20_000  # exchanges whose bare outcome is kept: notes speak of the latest only
+_NOTES = 2_000
+_LISTINGS = 100
+
+
+def forget(judge: Judge, order_id: str) -> None:
+    """Drop an order that has ended and that nobody will name again; what is undecided about it is settled first.
+
+    An order that may still be on the book stays. To be called only by who keeps the promise: a later request for
+    the order would be judged as one for an order that never was.
+    """
+    order = judge.ledger.get(order_id)
+    if order is None or order.state in (State.LIVE, State.UNSURE):
+        return
+    judge.settle(order.id)
+    judge.unlisted.discard(order.id)
+    judge.refused_for_now.discard(order.id)
+    judge.missing.pop(order.id, None)
+    judge.ledger.orders.pop(order.id, None)
+
+
+def trim(judge: Judge) -> None:
+    """Drop the oldest of what is kept for each exchange, each listing and each note."""
+    _shorten(judge.answers, _ANSWERS)
+    _shorten(judge.traded, _LISTINGS)
+    del judge.notes[:-_NOTES]
+
+
+def _shorten(table: dict[int, Any], most: int) -> None:
+    while len(table) > most:
+        del table[next(iter(table))]
