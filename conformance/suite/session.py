@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conformance import __version__
+from conformance import __version__, stop
 from conformance.contract import load_contract
 from conformance.errors import ConfigError, SuiteError
 from conformance.oracle.findings import Check, Finding
@@ -140,23 +140,31 @@ class Session:
 
     def abandon(self, error: BaseException) -> None:
         """Contact failed: leave nothing open and close the record."""
-        if hasattr(self.venue, "rules") and read_journal(self.report_dir / NAME).anything:
-            outcome = reconcile(self.venue, read_journal(self.report_dir / NAME))
-            self.journal.reconciled(outcome.left)
-        if isinstance(error, SuiteError):
-            self.recorder.note("no-contact", message=error.message)
-        self.close()
+        with stop.shielded():
+            if read_journal(self.report_dir / NAME).anything:
+                self.journal.reconciled(self._reconcile().left)
+            if isinstance(error, SuiteError):
+                self.recorder.note("no-contact", message=error.message)
+            self.close()
 
     def finish(self) -> None:
         """Cancel what is left, close the record and the target. Safe to call twice."""
         if self._finished:
             return
-        outcome = Outcome()
-        if hasattr(self.venue, "rules"):  # else no order was placed
-            outcome = reconcile(self.venue, read_journal(self.report_dir / NAME))
-        self.journal.reconciled(outcome.left)
-        self.recorder.note("cleanup", left=outcome.left, placed=self.venue.placed, **outcome.note())
-        self.close()
+        with stop.shielded():
+            outcome = self._reconcile()
+            self.journal.reconciled(outcome.left)
+            self.recorder.note("cleanup", left=outcome.left, placed=self.venue.placed, **outcome.note())
+            self.close()
+
+    def _reconcile(self) -> Outcome:
+        if stop.requested():
+            self.recorder.note("interrupted")
+            if self.settings.embedded:  # it ends with the run
+                return Outcome()
+        if not hasattr(self.venue, "rules"):  # no order was placed
+            return Outcome()
+        return reconcile(self.venue, read_journal(self.report_dir / NAME))
 
     def close(self) -> None:
         """Close record, connections and the embedded reference, once."""
@@ -182,8 +190,12 @@ class Session:
         outcome, reason = "undecided", None
         try:
             outcome, reason = self._attempts(name, case)
+        except KeyboardInterrupt:
+            self.recorder.note("interrupted", name)
+            raise
         finally:
-            self.venue.sweep()
+            if not stop.requested():  # else the clean-up of the whole run is at hand, and quicker
+                self.venue.sweep()
             findings = [c.finding for c in self.fresh if c.finding is not None and c.case == name]
             musts = [f for f in findings if self.contract.requirements[f.requirement].level == "MUST"]
             if musts:
