@@ -148,6 +148,10 @@ class Judge:
             for order_id, checks in list(self.pending.items()):
                 if any(check.case == note.case for check in checks):
                     self.settle(order_id)
+        elif note.what == "interrupted":
+            # a request may have been carried out whose answer nobody recorded
+            for order in list(self.ledger.live()):
+                order.state = State.UNSURE
         elif note.what == "shrunk":
             begin, end = int(note.data["begin"]), int(note.data["end"])
             for tally in self.tallies.values():
