@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from conformance import stop
 from conformance.errors import TargetError
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
 from conformance.oracle.judge import Judge
@@ -111,8 +112,8 @@ class Venue:
             refused = response is not None and (response.status == 429 or is_transient(response))
             if not repeatable and not refused:
                 raise Trouble(f"{call.op}: {exchange.error or f'status {response.status if response else 0}'}")
-            if attempt >= _FIRST_ATTEMPTS and response is None and not self.reached:
-                break  # nothing was ever heard from this target
+            if (attempt >= _FIRST_ATTEMPTS and response is None and not self.reached) or stop.requested():
+                break  # nothing was ever heard from this target, or there is no time left
             self.pause(attempt, exchange)
             exchange = self.send(call)
         raise Trouble(f"{call.op}: still {self._outcome(exchange)} after {attempt + 1} attempts")
