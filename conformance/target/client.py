@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
+from conformance import stop
 from conformance.errors import ConfigError
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
@@ -184,7 +185,8 @@ class Client:
     def _transfer(
         self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None
     ) -> tuple[Response | None, str | None]:
-        start_deadline(self.settings.timeout_s * 1.5)
+        limit = self.settings.timeout_s * 1.5
+        start_deadline(min(limit, stop.HURRY_S / 2) if stop.requested() else limit)
         response: httpx.Response | None = None
         try:
             response = http.send(request, stream=True, auth=signer)
