@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from conformance import stop
 from conformance.errors import NothingToDo, SuiteError
 from conformance.suite.session import Session
 from conformance.target.redact import masked
@@ -132,8 +133,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     print_summary(result, console, report_dir)
     if known is not None:
         print_known(known, options["baseline"].name, result.exit_status, console)
-    if status == pytest.ExitCode.INTERRUPTED:
-        return 130
+    if status == pytest.ExitCode.INTERRUPTED or stop.requested():
+        return stop.exit_status()
     for problem in problems:
         sys.stderr.write(f"spot-conformance: {problem}\n")
     return 2 if problems else result.exit_status
