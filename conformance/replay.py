@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from conformance import stop
 from conformance.assemble import judge_record
 from conformance.compare import RECORD, RESULTS, identity
 from conformance.contract import load_contract
@@ -172,6 +173,8 @@ def _once(cases: set[str], result: Result, options: Mapping[str, Any], console: 
         report_dir = Path(directory)
         arguments = pytest_arguments({**options, **more}, report_dir)
         status = pytest.main(arguments, plugins=[plugin])
+        if stop.requested():
+            raise KeyboardInterrupt
         if plugin.crashes:
             raise RuntimeError("a case crashed\n" + "\n".join(plugin.crashes))
         if Session.failure is not None:
