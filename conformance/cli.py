@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from conformance import __version__
+from conformance import __version__, stop
 from conformance.errors import SuiteError
 
 PROFILES = ("quick", "standard", "thorough")
@@ -30,6 +30,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except SuiteError as error:
             _fail(error.message, error.hint, error.exit_status)
+        except KeyboardInterrupt:
+            # click would say 1, which here means that something is violated
+            _fail("interrupted", "", stop.exit_status())
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
@@ -55,7 +58,7 @@ def cli() -> None:
 
     \b
     Exit status: 0 conformant, 1 violated, 2 usage or configuration, 3 undecided,
-    4 nothing exercised, 70 internal error.
+    4 nothing exercised, 70 internal error, 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
 
 
@@ -469,5 +472,6 @@ def cover_docs(page: Path | None, results: Path | None, markdown: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. A signal that asks for the end is obeyed after cleaning up."""
+    stop.install()
     cli(prog_name="spot-conformance")
