@@ -8,6 +8,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
+from conformance import stop
 from conformance.oracle.amounts import decimal_of
 from conformance.target.settings import Safety
 from conformance.target.trouble import LimitReached, Undecidable
@@ -30,7 +31,12 @@ class Limits:
         self._lock = threading.Lock()
 
     def check(self, driver: str) -> None:
-        """Refuse a request that starts after the longest duration; `driver` says who sends it."""
+        """Refuse a request that starts after the longest duration, or when a signal has asked for the end.
+
+        `driver` says who sends it.
+        """
+        if driver != "cleanup" and stop.requested():
+            raise LimitReached("the run was interrupted")
         most = self.safety.max_duration_s
         if most is not None and driver != "cleanup" and time.monotonic() - self._start > most:
             raise LimitReached(f"the limit of {most:g} s is reached (safety.max_duration_s)")

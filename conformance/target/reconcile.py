@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.oracle.bodies import try_parse
+from conformance import stop
+from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
+from conformance.oracle.reads import items_of
 from conformance.record import Exchange
+from conformance.target.client import Call
 from conformance.target.journal import Left
 from conformance.target.recover import cancel_ghost
 from conformance.target.trouble import Trouble
@@ -15,8 +19,12 @@ from conformance.target.venue import Venue
 
 _LIVE = ("open", "partially_filled")
 _TRIES = 8
+_AT_ONCE = 16  # cancels at a time in a hurry
 _GIVE_UP = 2  # orders in a row that the target could not be asked about, after which it is not asked any more
-_SETTLE_S = 3.0  # a placing that was cut off may still arrive: the open orders are listed again after this time
+_SETTLE_S, _SHORTLY_S = (
+    3.0,
+    1.0,
+)  # a placing that was cut off may still arrive: it is waited so long for it, in a hurry shorter
 
 
 @dataclass
@@ -40,22 +48,52 @@ class Outcome:
         return {"canceled": self.canceled, "foreign": self.foreign, "listed": self.listed}
 
 
+class _Hurry(Exception):
+    """A signal has asked the process to end."""
+
+
 def reconcile(venue: Venue, left: Left) -> Outcome:
-    """End every order that the journal leaves open, and only those; ask the target for the rest."""
-    outcome = Outcome()
+    """End every order that the journal leaves open, and only those; ask the target for the rest.
+
+    Once a signal has asked the process to end, that is done without patience, and ended after `stop.HURRY_S` s.
+    """
     venue.restart("cleanup", "cleanup")
-    youngest = max((float(intent["at"]) for intent in left.unanswered), default=0.0)
-    time.sleep(min(max(0.0, youngest + _SETTLE_S - time.time() - venue.clock.offset), _SETTLE_S))
+    try:
+        return _patiently(venue, left)
+    except _Hurry:
+        return _quickly(venue, left)
+
+
+def _patiently(venue: Venue, left: Left) -> Outcome:
+    outcome = Outcome()
+    _settle(venue, left, _SETTLE_S)
     for name in venue.settings.accounts:
         _reconcile(venue, left, name, outcome)
-    # orders of an account whose credentials are not at hand any more
-    outcome.left += sum(account not in venue.settings.accounts for account in left.orders.values())
+    outcome.left += _without_credentials(venue, left)
     return outcome
+
+
+def _settle(venue: Venue, left: Left, seconds: float) -> None:
+    """Wait until what was sent `seconds` ago has arrived or never will."""
+    youngest = max((float(intent["at"]) for intent in left.unanswered), default=0.0)
+    wait = min(max(0.0, youngest + seconds - time.time() - venue.clock.offset), seconds)
+    until = time.monotonic() + wait
+    while (rest := until - time.monotonic()) > 0:
+        if stop.requested() and seconds > _SHORTLY_S:
+            raise _Hurry
+        time.sleep(min(rest, 0.1))
+
+
+def _without_credentials(venue: Venue, left: Left) -> int:
+    """How many orders are of an account whose credentials are not at hand any more."""
+    return sum(account not in venue.settings.accounts for account in left.orders.values())
 
 
 def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
     mine = {order_id for order_id, account in left.orders.items() if account == name}
     lost = [intent for intent in left.unanswered if intent["account"] == name]
+    if stop.requested():
+        raise _Hurry
     rows = None
     if outcome.silent < _GIVE_UP:
         try:
@@ -79,6 +117,8 @@ def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
 
 def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
+    if stop.requested():
+        raise _Hurry
     canceled, refusals = False, 0
     # where some orders are refused for the time being without end, the others are not waited for as long
     for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 2):
@@ -115,3 +155,66 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
 def _status(exchange: Exchange) -> str | None:
     body = try_parse(exchange.response) if exchange.response is not None else None
     return str(body["status"]) if isinstance(body, dict) and "status" in body else None
+
+
+def _quickly(venue: Venue, left: Left) -> Outcome:
+    """Cancel all at once, then look for what is left: each as often as the time allows."""
+    outcome, until = Outcome(), time.monotonic() + stop.HURRY_S
+    done: set[str] = set()
+
+    def end(orders: dict[str, str]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            ends = pool.map(lambda order: _end_quickly(venue, order[1], order[0], until), orders.items())
+            for order_id, (ended, was_live) in zip(orders, ends, strict=True):
+                outcome.canceled += was_live
+                done.update({order_id} if ended else ())
+
+    known = {order_id: name for order_id, name in left.orders.items() if name in venue.settings.accounts}
+    end(known)
+    _settle(venue, left, _SHORTLY_S)
+    for name in venue.settings.accounts:
+        rows = _list_quickly(venue, name, left.symbol, until)
+        if rows is None:
+            outcome.listed = False
+            outcome.left += sum(intent["account"] == name for intent in left.unanswered)
+            continue
+        listed = {str(row.get("id")).lower() for row in rows}
+        ours = (listed & left.ids) | left.lost(name, rows)
+        outcome.foreign += len(listed - ours)
+        more = dict.fromkeys(ours - done, name)
+        end(more)
+        known |= more
+    outcome.left += len(known.keys() - done) + _without_credentials(venue, left)
+    return outcome
+
+
+def _end_quickly(venue: Venue, name: str, order_id: str, until: float) -> tuple[bool, bool]:
+    """Like `_end`, until a moment of the monotonic clock."""
+    while time.monotonic() < until:
+        answer = cancel_ghost(venue, name, order_id).response
+        if answer is not None and answer.status == 200:
+            return True, True
+        if answer is not None and answer.status in (400, 401, 403, 404):
+            credential = venue.credential(name)
+            path = f"/spot/orders/{order_id}"
+            look = venue.send(Call("query_order", "GET", path, signer=credential.signer, auth=credential.auth))
+            status = _status(look)
+            if status is not None and status not in _LIVE:
+                return True, False
+            if answer.status == 404 and look.response is not None and look.response.status == 404:
+                return True, False
+        time.sleep(0.2)
+    return False, False
+
+
+def _list_quickly(venue: Venue, name: str, symbol: str | None, until: float) -> list[dict[str, Any]] | None:
+    """The open orders of an account, None if the target does not tell before a moment of the monotonic clock."""
+    while time.monotonic() < until:
+        credential = venue.credential(name)
+        query = f"symbol={symbol}" if symbol is not None else ""
+        call = Call("open_orders", "GET", "/spot/orders", query, signer=credential.signer, auth=credential.auth)
+        response = venue.send(call).response
+        if response is not None and not is_infrastructure(response) and not is_transient(response):
+            return items_of(try_parse(response)) if response.status == 200 else None
+        time.sleep(0.2)
+    return None

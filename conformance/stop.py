@@ -1,0 +1,56 @@
+"""Signals that ask a command to end: SIGTERM and SIGHUP do what Ctrl-C does, and the exit status says which it was.
+
+Whoever sends SIGTERM (a CI system, a container's stop) sends SIGKILL some 10 s later: what is cleaned up then is
+cleaned up in a hurry.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+HURRY_S = 7.0  # how long a clean-up may take that a signal has asked for
+
+_received: list[int] = []
+_shields = 0
+
+
+def install() -> None:
+    """Let SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread, but for those that are ignored.
+
+    (`nohup` has SIGHUP ignored, a shell SIGINT for what runs in its background.) SIGTERM and SIGHUP count once.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _take)
+
+
+def _take(number: int, frame: FrameType | None) -> None:
+    first = not _received
+    _received.append(number)
+    if (first and not _shields) or (number == signal.SIGINT and not first):
+        raise KeyboardInterrupt
+
+
+def requested() -> bool:
+    """Whether a signal has asked this process to end."""
+    return bool(_received)
+
+
+def exit_status() -> int:
+    """The exit status of a command that was ended by a signal: 128 and the number of the first one."""
+    return 128 + (_received[0] if _received else signal.SIGINT)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Let the first signal not interrupt what is done inside: cleaning up. A second Ctrl-C does."""
+    global _shields
+    _shields += 1
+    try:
+        yield
+    finally:
+        _shields -= 1
