@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from conformance import stop
 from conformance.commands.quiet import quiet_venue
 from conformance.errors import ConfigError, TargetError
 from conformance.suite.session import check_safety
@@ -26,9 +27,10 @@ def clean_up(options: Mapping[str, Any], console: Console) -> int:
     Raises ConfigError if there is no journal, or the settings are for another target, and TargetError if the
     target cannot be asked about an order of ours.
     """
-    for path in journals(Path(options["report_dir"])):
-        _clean_up_one(path, options, console)
-    return 0
+    with stop.shielded():
+        for path in journals(Path(options["report_dir"])):
+            _clean_up_one(path, options, console)
+    return stop.exit_status() if stop.requested() else 0
 
 
 def _clean_up_one(path: Path, options: Mapping[str, Any], console: Console) -> None:
