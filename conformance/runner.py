@@ -176,6 +176,8 @@ def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         "-c",
         str(CASES / "pytest.ini"),
         "-p",
+        "spot_conformance",  # also where PYTEST_DISABLE_PLUGIN_AUTOLOAD is set
+        "-p",
         "no:terminal",
         "--capture=no",  # or else the progress, and what a replay shows, would be swallowed
         "-p",
@@ -183,20 +185,20 @@ def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         "-p",
         "no:schemathesis",
         "--assert=plain",  # cases have no assertions to explain, and rewriting them takes a while
-        f"--profile={options['profile']}",
+        f"--conformance-profile={options['profile']}",
         f"--conformance-seed={options['seed']}",
-        f"--report-dir={report_dir}",
-        *(f"--only={name}" for name in options["only"]),
+        f"--conformance-report-dir={report_dir}",
+        *(f"--conformance-only={name}" for name in options["only"]),
     ]
     for flag in ("base_url", "symbol", "restart_command"):
         if options.get(flag):
-            arguments.append(f"--{flag.replace('_', '-')}={options[flag]}")
+            arguments.append(f"--conformance-{flag.replace('_', '-')}={options[flag]}")
     if options.get("config"):
         arguments.append(f"--conformance-config={options['config']}")
     if options.get("overload"):
-        arguments.append("--overload")
+        arguments.append("--conformance-overload")
     if options.get("insecure"):
-        arguments.append("--insecure")
+        arguments.append("--conformance-insecure")
     if options.get("allow_trading"):
-        arguments.append("--allow-trading")
+        arguments.append("--conformance-allow-trading")
     return arguments

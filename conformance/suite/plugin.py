@@ -6,53 +6,39 @@ fails when the oracle found something in it, and is skipped, with a reason, when
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conformance.errors import SuiteError
+from conformance.suite.alongside import Alongside, is_worker
+from conformance.suite.options import PROFILES, add_options, options_of
 
 if TYPE_CHECKING:
     from conformance.suite.session import Session
 
 _SESSION = pytest.StashKey["Session"]()
+_FAILURE = pytest.StashKey[SuiteError]()
+_ALONGSIDE = "spot-conformance-alongside"
 _MARKS = (
     "exercises(*ids): the requirements that a case provokes",
     "profile(name): the smallest profile that runs the case (standard or thorough)",
     "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
 )
-PROFILES = ("quick", "standard", "thorough")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the suite's options."""
-    group = parser.getgroup("spot-conformance", "conformance of a spot exchange's Cancel Order")
-    options: list[tuple[str, dict[str, Any]]] = [
-        ("--base-url", {"help": "base URL of the target, with its base path (default: the embedded reference)"}),
-        ("--symbol", {"help": "the market to use (default: the first one listed)"}),
-        ("--conformance-config", {"type": Path, "help": "conformance.toml (default: the one in this directory)"}),
-        ("--profile", {"choices": PROFILES, "default": "standard", "help": "how much to try"}),
-        ("--conformance-seed", {"type": int, "default": 0, "help": "seed of everything that is drawn"}),
-        ("--report-dir", {"type": Path, "default": Path("reports"), "help": "where the reports go"}),
-        ("--only", {"action": "append", "default": [], "help": "a requirement or the beginning of its id"}),
-        ("--insecure", {"action": "store_true", "default": None, "help": "do not check the target's certificate"}),
-        ("--allow-trading", {"action": "store_true", "default": None, "help": "place orders on a remote target"}),
-        ("--overload", {"action": "store_true", "default": False, "help": "fill the engine's backlog on purpose"}),
-        ("--restart-command", {"metavar": "CMD", "help": "a shell command that restarts the target"}),
-    ]
-    for name, settings in options:
-        try:
-            group.addoption(name, **settings)
-        except ValueError:  # another plugin (pytest-base-url, say) has an option of that name: it serves as well
-            continue
+@pytest.hookimpl(trylast=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> None:
+    """Add the suite's options, after those of all other plugins."""
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks."""
+    """Register the marks, and what a run inside another project needs."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
+    config.pluginmanager.register(Alongside(config), _ALONGSIDE)
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -82,8 +68,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     from conformance.contract import load_contract
 
-    level = PROFILES.index(config.getoption("profile"))
-    wanted = {requirement.id for requirement in load_contract().select(config.getoption("only"))}
+    options = options_of(config)
+    level = PROFILES.index(options.profile)
+    try:
+        wanted = {requirement.id for requirement in load_contract().select(options.only)}
+    except SuiteError as error:
+        raise pytest.UsageError(str(error)) from None
     dropped = []
     for item in ours:
         mark = item.get_closest_marker("profile")
@@ -98,26 +88,54 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(kept, key=_turn)
 
 
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Make contact before the first case, so that a target that cannot be tested is said once and plainly."""
-    if session.config.option.collectonly or not any(_is_ours(item) for item in session.items):
-        return
+def _open(session: pytest.Session) -> SuiteError | None:
+    """Make contact, once; why it failed, if it did."""
     from conformance.suite.session import Session
 
-    Session.failure, Session.recorded = None, False
-    try:
-        opened = Session.open(session.config.option, [item for item in session.items if _is_ours(item)])
-    except SuiteError as error:
-        Session.failure = error
+    stash = session.config.stash
+    if _SESSION not in stash and _FAILURE not in stash:
+        Session.failure, Session.recorded = None, False
+        ours = [item for item in session.items if _is_ours(item)]
+        try:
+            stash[_SESSION] = Session.open(options_of(session.config), ours)
+        except SuiteError as error:
+            Session.failure = stash[_FAILURE] = error
+            return error
+    return None
+
+
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Make contact before the first case, so that a target that cannot be tested is said once and plainly.
+
+    Where a project's own tests run too, or in a worker of pytest-xdist, which may get none of ours, that waits.
+    """
+    if session.config.option.collectonly or is_worker(session.config) or not session.items:
+        return
+    if all(map(_is_ours, session.items)) and (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
-    session.config.stash[_SESSION] = opened
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Make contact now, if that waited; if it fails, the first case says so and the others are skipped."""
+    if not _is_ours(item):
+        return
+    if (error := _open(item.session)) is not None:
+        pytest.fail(f"spot-conformance: {error}", pytrace=False)
+    if item.config.stash.get(_FAILURE, None) is not None:
+        pytest.skip("spot-conformance: no contact with the target")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Clean the target up, judge the record and write the reports."""
+    """Clean the target up; unless the command line does it, judge the record and write the reports."""
     opened = session.config.stash.get(_SESSION, None)
-    if opened is not None:
-        opened.finish()
+    if opened is None:
+        return
+    opened.finish()
+    if not hasattr(session.config.option, "case_listeners") and not hasattr(session.config.option, "row_listeners"):
+        alongside = session.config.pluginmanager.get_plugin(_ALONGSIDE)
+        assert isinstance(alongside, Alongside)
+        alongside.finish(opened)
 
 
 @pytest.fixture(scope="session")
