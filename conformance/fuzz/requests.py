@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from conformance.fuzz.generate import Generated
+from conformance.fuzz.generated import Generated
 from conformance.fuzz.watch import Watch
 from conformance.fuzz.widened import PLACES_OF_AN_ID
 from conformance.oracle.bodies import is_infrastructure, is_transient

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from conformance.oracle.ledger import Order, State
 from conformance.target.states import OTHER_ACCOUNT, States
@@ -10,17 +11,19 @@ from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
+_GONE = 1.5  # s after which a canceled order must not have come back
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
 
 
 class Aged:
-    """A set of orders, one of each kind for each credential, placed when the run begins."""
+    """A set of orders, one of each kind for each credential, placed when the run begins, and one canceled then."""
 
     def __init__(self, venue: Venue, states: States) -> None:
         self.venue, self.states = venue, states
         self._orders: dict[tuple[str, str], Order] = {}
         self._problem: dict[str, Exception] = {}
         self._steps = {"buy": 0, "sell": 0}
+        self._canceled: Order | None = None
 
     def provide(self) -> None:
         """Place the orders. What cannot be had is told when it is asked for."""
@@ -33,6 +36,24 @@ class Aged:
                     self._orders[kind, scheme] = self._make(kind)
                 except (Trouble, Undecidable, NotExercised) as problem:
                     self._problem[kind] = problem
+        with suppress(Trouble, Undecidable, NotExercised):
+            self._canceled = self._cancel()
+
+    def _cancel(self) -> Order:
+        (price,) = self.venue.band.levels(1)
+        order = self.states.open("buy", price=price, quantity=self.states.units("1"))
+        self.venue.cancel(order)
+        return order
+
+    def canceled(self) -> Order:
+        """An order that was canceled a while ago, at a price of the band; it is handed out once."""
+        order, self._canceled = self._canceled, None
+        if order is None or order.state is not State.CANCELED or order.canceled is None:
+            order = self._cancel()
+        assert order.canceled is not None
+        order.case = self.venue.case
+        time.sleep(max(0.0, order.canceled[1] + _GONE - time.monotonic()))
+        return order
 
     def _make(self, kind: str) -> Order:
         side = "sell" if "sell" in kind else "buy"

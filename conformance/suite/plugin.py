@@ -162,6 +162,12 @@ def aged(conformance_session: Session) -> Any:
     return conformance_session.aged
 
 
+@pytest.fixture
+def generated(conformance_session: Session) -> Any:
+    """The generated cancels, which are being made while other cases run."""
+    return conformance_session.generated
+
+
 @pytest.fixture(params=["jwt", "api_key"])
 def scheme(request: pytest.FixtureRequest) -> Any:
     """Each of the two credentials."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ import pytest
 from conformance import __version__, stop
 from conformance.contract import load_contract
 from conformance.errors import ConfigError, SuiteError
+from conformance.fuzz.ahead import Ahead
+from conformance.fuzz.generated import budget
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Header, Row
@@ -128,6 +131,8 @@ class Session:
             if settings.insecure:
                 session.recorder.note("insecure")
                 sys.stderr.write(f"WARNING: the certificate of {settings.origin} is NOT checked (insecure)\n")
+            if any("generated" in getattr(item, "fixturenames", ()) for item in items):
+                _ = session.generated  # is made while other cases run
             make_contact(session.venue)
             session.recorder.note("market", **_market(session.venue))
             if any(item.get_closest_marker("aged") for item in items):
@@ -137,6 +142,13 @@ class Session:
             session.abandon(error)
             raise
         return session
+
+    @cached_property
+    def generated(self) -> Ahead:
+        """The generated cancels of the run's profile and seed; they are being made from the first call on."""
+        ahead = Ahead(self.options.conformance_seed, budget(self.options.profile))
+        self._cleanup.callback(ahead.close)
+        return ahead
 
     def abandon(self, error: BaseException) -> None:
         """Contact failed: leave nothing open and close the record."""

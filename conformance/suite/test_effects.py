@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order
 from conformance.record import Take
+from conformance.suite.aged import Aged
 from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
@@ -62,15 +62,10 @@ def test_off_the_book_each_time(venue: Venue, states: States, scheme: str) -> No
 
 
 @pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.final")
-@pytest.mark.profile("standard")
-def test_stays_off_the_book(venue: Venue, states: States) -> None:
-    """It does not come back a moment later."""
-    (price,) = venue.band.levels(1)
-    order = states.open("buy", price=price, quantity=states.units("1"))
-    venue.cancel(order)
-    for _ in range(3):
-        time.sleep(0.5)
-        _cross(venue, states, order)
+@pytest.mark.aged
+def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
+    """It has not come back seconds later."""
+    _cross(venue, states, aged.canceled())
 
 
 @pytest.mark.exercises("cancel.effects.not-listed", "cancel.effects.own-orders", "cancel.effects.terminal")
@@ -150,10 +145,16 @@ def test_read_again_later(venue: Venue, states: States, scheme: str) -> None:
         venue.look(order, scheme=reader)
 
 
+@pytest.fixture(scope="module")
+def funds() -> dict[str, Decimal]:
+    """What an account could spend at last, by side: where the next search begins."""
+    return {}
+
+
 @pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
 @SIDES
-@pytest.mark.parametrize("state", ["open", "partially filled", "canceled twice"])
-def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str) -> None:
+@pytest.mark.parametrize("state", ["open", "canceled twice", "partially filled"])
+def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
     """What could be placed before can be placed after, to the lot, and not a lot more.
 
     The most that can be placed is found first, by halving. Only on this machine: it takes the whole balance.
@@ -165,7 +166,9 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str) 
         partial = states.partially_filled(side)
         price = partial.price or price
     before = _own_trades(venue)
-    most = largest(venue, side, price)
+    worth = price if side == "buy" else Decimal(1)
+    most = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
+    funds[side] = most * worth
     size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
     if state != "partially filled":
         locked = states.open(side, price=price, quantity=size)
@@ -199,8 +202,11 @@ def _attempt(
     venue.recorder.note("funds", venue.case, attempt=exchange.n, before=before, after=after)
 
 
-def largest(venue: Venue, side: str, price: Decimal) -> Decimal:
-    """The largest quantity that can be placed now, to the lot; raises Undecidable if no limit is found."""
+def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = None) -> Decimal:
+    """The largest quantity that can be placed now, to the lot; raises Undecidable if no limit is found.
+
+    The search begins around `guess`, which is cheap if that is nearly right.
+    """
     lot = venue.rules.lot
 
     def fits(lots: int) -> bool:
@@ -215,15 +221,22 @@ def largest(venue: Venue, side: str, price: Decimal) -> Decimal:
             raise Undecidable(f"a large order is refused with {body.get('error')}, so balances cannot be seen")
         return False
 
-    good = int(venue.rules.quantity(price) / lot)
-    bad = good
-    while True:
-        bad *= 16
-        if bad > 10**24:
+    least = good = int(venue.rules.quantity(price) / lot)
+    bad = 0
+    if guess is not None:  # as far from it as a few trades and their fees may have moved it, and further by turns
+        step = 1
+        good = max(least, int(guess / lot))
+        while good > least and not fits(good):
+            bad, good, step = good, max(least, good - step), step * 64
+    else:
+        step = 15 * good
+    while not bad:
+        if good > 10**24:
             raise Undecidable("no order is too large for the account, so balances cannot be seen")
-        if not fits(bad):
-            break
-        good = bad
+        if fits(good + step):
+            good, step = good + step, step * 16
+        else:
+            bad = good + step
     while bad - good > 1:
         middle = (good + bad) // 2
         if fits(middle):

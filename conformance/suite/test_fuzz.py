@@ -2,7 +2,8 @@
 
 import pytest
 
-from conformance.fuzz.generate import PHASES, budget, generate
+from conformance.fuzz.ahead import Ahead
+from conformance.fuzz.generated import PHASES
 from conformance.fuzz.requests import Fuzzer
 from conformance.target.states import States
 from conformance.target.venue import Venue
@@ -17,10 +18,7 @@ from conformance.target.venue import Venue
     "cancel.identity.path-only",
 )
 @pytest.mark.parametrize("phase", PHASES)
-def test_generated_cancels(venue: Venue, states: States, phase: str) -> None:
+def test_generated_cancels(venue: Venue, states: States, generated: Ahead, phase: str) -> None:
     """Ids, queries, headers, cookies and bodies as a generator makes them, mostly at orders that exist."""
-    header = venue.judge.header
-    assert header is not None
     venue.driver = "schemathesis"
-    items = generate(venue.judge.contract.openapi, phase, budget(header.profile), header.seed)
-    Fuzzer(venue, states).run(items)
+    Fuzzer(venue, states).run(generated.get(phase))

@@ -14,7 +14,7 @@ import pytest
 
 from conformance.assemble import judge_record
 from conformance.contract import load_contract
-from conformance.fuzz.generate import PHASES
+from conformance.fuzz.generated import PHASES
 from conformance.record import Exchange, read_rows
 from conformance.reference.server import start
 from conformance.reference.settings import Settings
@@ -112,4 +112,4 @@ def _case(session: Session, name: str) -> Callable[[], object]:
     if name == MACHINE:
         return lambda: sequences(venue, states)
     assert name in PHASES
-    return lambda: generated_cancels(venue, states, name)
+    return lambda: generated_cancels(venue, states, session.generated, name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import MACHINE, Drive, Outcome, peer, reference
 
-from conformance.fuzz.generate import PHASES
+from conformance.fuzz.generated import PHASES
 
 ALL = (*PHASES, MACHINE)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

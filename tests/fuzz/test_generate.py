@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from conformance.contract import load_contract
-from conformance.fuzz.generate import PHASES, Generated, budget, generate
+from conformance.fuzz.generate import generate
+from conformance.fuzz.generated import PHASES, Generated, budget
 
 DOCUMENT = load_contract().openapi
 
@@ -29,7 +30,7 @@ def test_same_seed_same_requests() -> None:
 def test_same_seed_same_requests_in_other_processes() -> None:
     code = (
         "from conformance.contract import load_contract as l;"
-        "from conformance.fuzz.generate import *; import hashlib;"
+        "from conformance.fuzz.generate import *; from conformance.fuzz.generated import *; import hashlib;"
         "d = l().openapi; x = [generate(d, p, 40, 3) for p in PHASES];"
         "print(hashlib.sha256(repr(x).encode()).hexdigest())"
     )
