@@ -186,7 +186,7 @@ class Client:
         self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None
     ) -> tuple[Response | None, str | None]:
         limit = self.settings.timeout_s * 1.5
-        start_deadline(min(limit, stop.HURRY_S / 2) if stop.requested() else limit)
+        start_deadline(min(limit, stop.HURRIED_S) if stop.requested() else limit)
         response: httpx.Response | None = None
         try:
             response = http.send(request, stream=True, auth=signer)
