@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-HURRY_S = 7.0  # how long a clean-up may take that a signal has asked for
+HURRY_S = 6.0  # how long a clean-up may take that a signal has asked for
+HURRIED_S = 2.0  # how long one request of it may take
 
 _received: list[int] = []
 _shields = 0
