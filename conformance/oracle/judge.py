@@ -61,7 +61,7 @@ class Judge:
         self.unlisted: set[str] = set()
         self.listed: dict[str, set[str]] = {}
         self.listing: dict[str, bool] = {}
-        self.missing: dict[str, int] = {}
+        self.missing: dict[str, tuple[int, float]] = {}  # listing that lacks it, and its end
         self.accepted: set[tuple[str, str]] = set()
         self.refused: set[str] = set()
         self.parity: defaultdict[str, dict[str, set[int]]] = defaultdict(dict)

@@ -231,6 +231,8 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
         order = judge.ledger.orders[order_id]
         if order.account != exchange.auth.account or order.state is not State.CANCELED:
             continue
+        if order.canceled is not None and order.canceled[1] > exchange.start:
+            continue  # the cancel was under way when the list was asked for: either list is right
         if order_id in listed and order.canceled_by == "cancel":
             judge.broken(
                 "cancel.effects.not-listed",
@@ -261,8 +263,9 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
     for order in judge.ledger.live(account):
         # one never listed is missed only if others were, and if it is no longer new to a list read once a second
         old = bool(judge.listing.get(account)) and exchange.start - order.placed[1] > _NEW
-        if order.state is State.LIVE and order.id not in listed and (order.id in before or old):
-            judge.missing[order.id] = exchange.n
+        placed = order.placed[1] <= exchange.start
+        if order.state is State.LIVE and placed and order.id not in listed and (order.id in before or old):
+            judge.missing[order.id] = (exchange.n, exchange.end)
         elif order.id in listed:
             judge.listing[account] = True
     for order_id in listed:
@@ -270,9 +273,9 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
 
 
 def _missing_from_list(judge: Judge, exchange: Exchange, order: Order) -> None:
-    listing = judge.missing.pop(order.id, None)
-    if listing is None:
-        return
+    if order.id not in judge.missing or exchange.start < judge.missing[order.id][1]:
+        return  # only an order that is live after the list was answered was live all the while
+    listing, _ = judge.missing.pop(order.id)
     act = next((act for act in reversed(judge.recent) if act.n < listing), None)
     if act is not None:
         judge.broken(
