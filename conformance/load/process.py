@@ -117,7 +117,7 @@ class SpotUser(locust.User):
     def trade(self) -> None:
         """One round; what keeps a user from it is counted, and waited for."""
         session, before = self.load.session, self.venue.placed
-        if self.load.stop.is_set() or before >= self.venue.settings.safety.max_orders:
+        if before >= self.venue.settings.safety.max_orders:
             raise StopUser
         try:
             self.trader.step()
@@ -148,7 +148,6 @@ def alone(load: Load, environment: Environment) -> Part:
     runner = environment.create_local_runner()
     runner.start(load.session.plan.users, spawn_rate=load.session.plan.users)
     _wait(load, runner)
-    load.stop.set()
     runner.stop()
     return load.finish()
 
@@ -203,7 +202,7 @@ def follow(load: Load, environment: Environment) -> Part:
         session = load.session
         session.plan, load.index = shared.plan, runner.worker_index
         if load.index != 0:
-            load.turn.reason = "another worker has the prices between bid and ask"
+            load.turn.closed = True  # two workers' orders between bid and ask would meet
         try:
             session.contact(shared.band)
         except SuiteError as error:

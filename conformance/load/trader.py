@@ -23,16 +23,20 @@ _REFUSALS = 3  # fills in a row that cannot be had, after which no more are trie
 
 
 class Turn:
-    """Whose turn it is to rest an order between bid and ask. `reason` says why nobody's is, if nobody's is."""
+    """Whose turn it is to rest an order between bid and ask.
 
-    def __init__(self, reason: str = "") -> None:
-        self.reason = reason
+    Nobody's if it is `closed`, or if `reason` says why it cannot be had any more.
+    """
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.reason = ""
         self._lock = threading.Lock()
         self._refused = 0
 
     def take(self) -> bool:
         """Take the turn if nobody has it; never waits."""
-        return not self.reason and self._lock.acquire(blocking=False)
+        return not self.closed and not self.reason and self._lock.acquire(blocking=False)
 
     def give(self, *, clean: bool, refused: str = "") -> None:
         """Give it back. It was the last one if an order may still rest there, or if fills are refused each time."""
