@@ -117,5 +117,6 @@ def _summary(result: Result, directory: Path, problems: Iterable[str]) -> dict[s
     from conformance.report.text import clean
 
     overview = Overview(clean(result), load_contract())
-    lines = [overview.headline(), *problems, f"report: {directory / 'report.html'}"]
+    reason = [overview.result.reason] if result.verdict == "undecided" and result.reason else []
+    lines = [overview.headline(), *reason, *problems, f"report: {directory / 'report.html'}"]
     return {"lines": lines, "exit_status": result.exit_status}
