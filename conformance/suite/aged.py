@@ -50,7 +50,8 @@ class Aged:
         order, self._canceled = self._canceled, None
         if order is None or order.state is not State.CANCELED or order.canceled is None:
             order = self._cancel()
-        assert order.canceled is not None
+        if order.canceled is None:
+            raise Undecidable("the order that was to be canceled a while ago was not")
         order.case = self.venue.case
         time.sleep(max(0.0, order.canceled[1] + _GONE - time.monotonic()))
         return order
