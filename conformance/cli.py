@@ -342,15 +342,19 @@ def list_faults(as_json: bool, variations: bool) -> None:
 
 @faults.command("run")
 @_matrix_options
-@click.option("--full", is_flag=True, help="The whole suite on each fault, not only on those that survive a part.")
-@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the kill matrix there.")
+@click.option("--full", is_flag=True, help="Whole runs: what else each fault breaks, and what is shown first.")
+@click.option(
+    "--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the kill matrix there (with --full)."
+)
 def run_faults(**options: Any) -> None:
     r"""Run the suite on faults (all, or NAMES): does it find each of them? Exit 0 if so, 1 if not.
+
+    A run ends with the case that finds the fault, and begins with the cases for what the fault breaks.
 
     \b
     Examples:
       spot-conformance faults run average-is-not-weighted
-      spot-conformance faults run -n 2 --full --markdown docs/kill-matrix.md
+      spot-conformance faults run --markdown docs/kill-matrix.md
     """
     from conformance.commands.faults import kill
 

@@ -1,7 +1,8 @@
 """Try the suite on the reference with a fault, or with a permitted variation, and see what it says.
 
-Each try is a whole ``spot-conformance run`` in a process of its own, against a reference in another one. Both are
-forked from this process once everything is imported, so that no try pays for imports. POSIX only.
+Each try is a ``spot-conformance run`` in a process of its own, against a reference in another one. Both are forked
+from this process once everything is imported, so that no try pays for imports. A try that only asks whether some
+requirement is found violated ends with the case that finds it. POSIX only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
 
 from conformance.errors import SuiteError
+from conformance.suite.plugin import requirements_of, session_of, turn
 
 if TYPE_CHECKING:
     from conformance.reference.settings import Settings
@@ -30,16 +35,23 @@ _START_S = 20  # how long a reference may take to announce itself
 _RECOVERY_MS = 400  # stretches a restart, so that it can be seen
 _TIMEOUT_S = "3"  # for an answer: plenty on this machine, and it keeps faults that hang short
 _TAIL = 1500  # characters of output that are kept of a run that wrote no result
+_SERVERS: list[subprocess.Popen[bytes]] = []  # of this process, if they are not the reference
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One run to be made: a name, the reference's settings, and further arguments of ``spot-conformance run``."""
+    """One run to be made: a name, the reference's settings, and further arguments of ``spot-conformance run``.
+
+    In place of the settings there may be the command of another server, which announces itself as the reference
+    does and ends when its standard input is closed. ``own`` are the requirements that the run should find
+    violated. With ``brief`` it ends once it has found one of them, or any MUST if none is named.
+    """
 
     name: str
-    settings: Settings
+    server: Settings | tuple[str, ...]
     own: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    brief: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +93,7 @@ def make_tries(
 
     ``told`` hears of each outcome as it comes. A run that takes longer than ``limit_s`` is ended and has no result.
     """
-    _warm_up()
+    _warm_up(profile)
     outcomes: dict[str, Outcome] = {}
     waiting = list(reversed(tries))
     running: dict[int, tuple[Try, Path, float]] = {}
@@ -110,9 +122,12 @@ def make_tries(
     return [outcomes[one.name] for one in tries]
 
 
-def _warm_up() -> None:
-    """Import what every try needs, so that forked processes find it in memory."""
+def _warm_up(profile: str) -> None:
+    """Import and generate what every try needs, so that forked processes find it in memory."""
     from importlib import import_module
+
+    from conformance.fuzz.ahead import remember
+    from conformance.fuzz.generated import budget
 
     for name in (
         "conformance.cli",
@@ -122,6 +137,7 @@ def _warm_up() -> None:
         "conformance.report.html",
         "conformance.report.terminal",
         "conformance.suite.session",
+        "conformance.fuzz.machine",
         "conformance.reference.reference",
         "conformance.reference.server",
         "conformance.reference.faults",
@@ -136,6 +152,7 @@ def _warm_up() -> None:
     from conformance.reference.faults import load_faults
 
     load_faults()
+    remember(0, budget(profile))
     gc.collect()
     gc.freeze()
 
@@ -192,7 +209,7 @@ def _carry_out(one: Try, place: Path, profile: str) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(place)
-    announced = _serve(one.settings, place)
+    announced = _announced(one.server, place)
     for name, account in announced["accounts"].items():
         for key, value in account.items():
             os.environ[f"SPOT_CONFORMANCE_{name}_{key}".upper()] = str(value)
@@ -200,6 +217,8 @@ def _carry_out(one: Try, place: Path, profile: str) -> int:
     arguments = ["run", "--base-url", announced["base_url"], "--profile", profile]
     arguments += ["--report-dir", str(place / "reports"), *one.arguments]
     sys.argv = ["spot-conformance", *arguments]
+    if one.brief:
+        return _run_until_found(one.own, arguments[1:], place / "reports")
     try:
         cli.main(arguments, prog_name="spot-conformance", standalone_mode=False)
     except SystemExit as end:
@@ -207,8 +226,67 @@ def _carry_out(one: Try, place: Path, profile: str) -> int:
     return 0
 
 
+class _UntilFound:
+    """Ends a run with the case that finds one of these requirements violated, beyond doubt."""
+
+    def __init__(self, own: Sequence[str]) -> None:
+        self.own = own
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Have the plugin write no reports."""
+        config.option.case_listeners = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the cases that exercise the first requirement before the others that come at the same turn."""
+        items.sort(key=lambda item: (turn(item), not set(self.own[:1]).intersection(requirements_of(item))))
+
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        opened = session_of(item.config)
+        if opened is None:
+            return
+        own = self.own or [row.id for row in opened.contract.requirements.values() if row.level == "MUST"]
+        if any(name in opened.judge.tallies and opened.judge.tallies[name].is_certain() for name in own):
+            item.session.shouldstop = "found"
+
+
+def _run_until_found(own: Sequence[str], arguments: list[str], report_dir: Path) -> int:
+    """Run the cases until one finds what is looked for; the exit status. Leaves only ``results.json``."""
+    from conformance.assemble import judge_record
+    from conformance.cli import run as command
+    from conformance.contract import load_contract
+    from conformance.report.result import write_results
+    from conformance.runner import pytest_arguments
+
+    options = command.make_context("run", arguments).params
+    pytest.main(pytest_arguments(options, report_dir), plugins=[_UntilFound(own)])
+    result = judge_record(report_dir / "record.ndjson", load_contract())
+    write_results(result, report_dir / "results.json")
+    return result.exit_status
+
+
+def _announced(server: Settings | tuple[str, ...], place: Path) -> dict[str, Any]:
+    """Start the server; what it announces. It ends with this process."""
+    if not isinstance(server, tuple):
+        return _serve(server, place)
+    process = subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    _SERVERS.append(process)  # its standard input stays open as long as it is referred to
+    assert process.stdout is not None
+    return _announcement(process.stdout)
+
+
+def _announcement(stream: IO[bytes]) -> dict[str, Any]:
+    signal.alarm(_START_S)
+    line = stream.readline()
+    signal.alarm(0)
+    if not line:
+        raise RuntimeError("the server did not start")
+    announced: dict[str, Any] = json.loads(line)
+    return announced
+
+
 def _serve(settings: Settings, place: Path) -> dict[str, Any]:
-    """Start a reference in a forked process; what it announces. It ends with this process.
+    """Start a reference in a forked process; what it announces.
 
     When it is killed it starts again, on the same port and data. Its process id is in ``server.pid``.
     """
@@ -225,14 +303,8 @@ def _serve(settings: Settings, place: Path) -> dict[str, Any]:
             os._exit(0)
     os.close(told_there)
     os.close(life_there)
-    signal.alarm(_START_S)
-    with os.fdopen(told_here) as stream:
-        line = stream.readline()
-    signal.alarm(0)
-    if not line:
-        raise RuntimeError("the reference did not start")
-    announced: dict[str, Any] = json.loads(line)
-    return announced
+    with os.fdopen(told_here, "rb") as stream:
+        return _announcement(stream)
 
 
 def _keep_serving(settings: Settings, place: Path, told: int) -> None:

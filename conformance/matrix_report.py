@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Tells of each outcome in a line. ``good`` says whether an outcome is as it should be."""
+    """Tells of each outcome in a line: of faults, or of variations; ``full`` if the runs were whole ones."""
 
-    def __init__(self, console: Console, total: int, *, faults: bool) -> None:
-        self.console, self.total, self.faults, self.done = console, total, faults, 0
+    def __init__(self, console: Console, total: int, *, faults: bool, full: bool = True) -> None:
+        self.console, self.total, self.faults, self.full, self.done = console, total, faults, full, 0
 
     def __call__(self, outcome: Outcome) -> None:
         """Print one outcome."""
@@ -31,7 +31,7 @@ class Progress:
         line = f"{mark} {self.done:>3}/{self.total} {outcome.name}: {word} in {outcome.seconds:.1f} s"
         if self.faults and good:
             line += f" by {next(name for name in _all(outcome) if name in outcome.own)}"
-            line += "" if outcome.first else f", after {_all(outcome)[0]}"
+            line += "" if outcome.first or not self.full else f", after {_all(outcome)[0]}"
         elif not good:
             line += f" ({outcome.verdict}: {outcome.reason})"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -56,12 +56,16 @@ def untouched(outcomes: Sequence[Outcome]) -> list[str]:
     ]
 
 
-def print_faults(outcomes: Sequence[Outcome], console: Console, *, complete: bool) -> None:
-    """Print the end of a kill matrix: how many were killed, what survived, and which MUSTs no fault violates."""
+def print_faults(outcomes: Sequence[Outcome], console: Console, *, complete: bool, full: bool) -> None:
+    """Print the end of a kill matrix: how many were killed, what survived, and which MUSTs no fault violates.
+
+    With ``full`` also how many had their own requirement listed first: only a whole run knows.
+    """
     killed = [outcome for outcome in outcomes if outcome.killed]
     first = sum(outcome.first for outcome in killed)
     survivors = [outcome.name for outcome in outcomes if not outcome.killed]
-    console.print(f"{len(killed)} of {len(outcomes)} faults killed, {first} of them by the first violation listed")
+    shown = f", {first} of them by the first violation listed" if full else ""
+    console.print(f"{len(killed)} of {len(outcomes)} faults killed{shown}")
     if survivors:
         console.print("Survivors: " + ", ".join(survivors), markup=False)
     if complete:

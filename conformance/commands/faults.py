@@ -23,19 +23,20 @@ def kill(options: Mapping[str, Any], console: Console) -> int:
     """Try the suite on faults; exit status 0 if it finds them all, else 1. Raises ConfigError for unknown names."""
     faults = load_faults()
     names = options["names"]
-    progress = Progress(console, len(names or faults), faults=True)
+    full = options["full"] or options["markdown"] is not None
+    progress = Progress(console, len(names or faults), faults=True, full=full)
     try:
         outcomes = run_faults(
             names,
             jobs=options["jobs"] or os.cpu_count() or 1,
             profile=options["profile"],
             limit_s=options["limit"],
-            full=options["full"],
+            full=full,
             told=progress,
         )
     except UnknownName as error:
         raise ConfigError(str(error), "see spot-conformance faults list") from None
-    print_faults(outcomes, console, complete=not names)
+    print_faults(outcomes, console, complete=not names, full=full)
     _write(options["json_file"], to_json(outcomes))
     _write(options["markdown"], faults_markdown(outcomes, faults))
     return 0 if all(outcome.killed for outcome in outcomes) else 1
@@ -95,10 +96,11 @@ _GENERAL = (
 )
 
 
-def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
+def fault_tries(names: Iterable[str], *, whole: bool, focus: bool = False) -> list[Try]:
     """The tries for these faults, all without names. Raises UnknownName.
 
-    ``focus`` runs only the cases that exercise the fault's own requirements: quicker, and blind to the rest.
+    Unless they are ``whole``, they end as soon as they have found what the fault breaks. ``focus`` runs only the
+    cases that exercise it: quicker still, and blind to the rest.
     """
     faults = load_faults()
     tries = []
@@ -106,11 +108,13 @@ def fault_tries(names: Iterable[str], *, focus: bool) -> list[Try]:
         if name not in faults:
             raise nearest(name, faults, "fault")
         found = faults[name]
-        general = _GENERAL if found.requirements[0].startswith(("cancel.answers.", "cancel.unavailable.")) else ()
-        only = [f"--only={requirement}" for requirement in (*found.requirements, *general)] if focus else []
-        if focus and not found.requirements[0].startswith("cancel.races."):
-            only += ["--profile", "quick"]  # races are run in the standard profile only
-        tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, (*found.options, *only)))
+        arguments = list(found.options)
+        if focus:
+            general = found.requirements[0].startswith(("cancel.answers.", "cancel.unavailable."))
+            arguments += [f"--only={one}" for one in (*found.requirements, *(_GENERAL if general else ()))]
+            if not found.requirements[0].startswith("cancel.races."):
+                arguments += ["--profile", "quick"]  # races are run in the standard profile only
+        tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, tuple(arguments), not whole))
     return tries
 
 
@@ -119,23 +123,25 @@ def run_faults(
 ) -> list[Outcome]:
     """Try faults; the outcomes in the sequence of the catalogue. Raises UnknownName.
 
-    Each fault meets the cases for its own requirements first; only what survives these meets the whole suite. So
-    every kill is one that the whole suite makes, at a fraction of the time. ``full`` runs the whole suite on all,
-    which tells what else each fault breaks.
+    Each fault meets the cases for its own requirements first; only what survives these meets the whole suite, and
+    a run ends with the case that finds the fault. So every kill is one that the whole suite makes, at a fraction
+    of the time. ``full`` makes whole runs, which tell what else each fault breaks, and what a user reads first.
     """
-    whole = fault_tries(names, focus=False)
     if full:
+        whole = fault_tries(names, whole=True)
         return make_tries(whole, jobs=jobs, profile=profile, limit_s=limit_s, told=told)
-    focused = fault_tries([one.name for one in whole], focus=True)
+    focused = fault_tries(names, whole=False, focus=True)
     told_if_killed = lambda outcome: told(outcome) if outcome.killed else None  # noqa: E731
     outcomes = {
         outcome.name: outcome
         for outcome in make_tries(focused, jobs=jobs, profile=profile, limit_s=limit_s, told=told_if_killed)
     }
-    survivors = [one for one in whole if not outcomes[one.name].killed]
-    for outcome in make_tries(survivors, jobs=jobs, profile=profile, limit_s=limit_s, told=told):
-        outcomes[outcome.name] = outcome
-    return [outcomes[one.name] for one in whole]
+    survivors = [outcome.name for outcome in outcomes.values() if not outcome.killed]
+    if survivors:
+        again = fault_tries(survivors, whole=False)
+        for outcome in make_tries(again, jobs=jobs, profile=profile, limit_s=limit_s, told=told):
+            outcomes[outcome.name] = outcome
+    return list(outcomes.values())
 
 
 def variation_tries(names: Iterable[str]) -> list[Try]:

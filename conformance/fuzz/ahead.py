@@ -13,12 +13,17 @@ from conformance.contract import load_contract
 from conformance.fuzz.generated import PHASES, Generated
 
 _PATIENCE_S = 600.0
+_REMEMBERED: dict[tuple[int, int], dict[str, list[Generated]]] = {}
 
 
 class Ahead:
     """The cancels for a seed and a budget of `total`, by phase; they are being made from the creation on."""
 
     def __init__(self, seed: int, total: int) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._made: dict[str, list[Generated]] | None = _REMEMBERED.get((seed, total))
+        if self._made is not None:
+            return
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "conformance.fuzz.ahead", str(seed), str(total)],
             stdin=subprocess.DEVNULL,
@@ -26,7 +31,6 @@ class Ahead:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the run; it ends this process itself
         )
-        self._made: dict[str, list[Generated]] | None = None
 
     def get(self, phase: str) -> list[Generated]:
         """The cancels of a phase, in the order in which they are to be sent; waits until they are made.
@@ -34,6 +38,7 @@ class Ahead:
         Raises RuntimeError if the generator broke.
         """
         if self._made is None:
+            assert self._process is not None
             output, complaint = self._process.communicate(timeout=_PATIENCE_S)
             if self._process.returncode:
                 raise RuntimeError(f"the generator of cancels broke: {complaint.decode('utf-8', 'replace')[-500:]}")
@@ -43,8 +48,15 @@ class Ahead:
 
     def close(self) -> None:
         """End the process, if it has not ended by itself."""
-        self._process.kill()
-        self._process.communicate()
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def remember(seed: int, total: int) -> None:
+    """Generate the cancels for a seed and a budget now, for all runs that are forked from this process."""
+    ahead = Ahead(seed, total)
+    _REMEMBERED[seed, total] = {phase: ahead.get(phase) for phase in PHASES}
 
 
 def main() -> None:

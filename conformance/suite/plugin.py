@@ -55,7 +55,8 @@ def case_name(item: pytest.Item) -> str:
     return f"{item.path.stem.removeprefix('test_')}::{item.name}"
 
 
-def _turn(item: pytest.Item) -> int:
+def turn(item: pytest.Item) -> int:
+    """When a case comes: 0 with most, 1 after them, 2 last of all."""
     if item.get_closest_marker("last") is not None:
         return 2
     return 1 if item.get_closest_marker("aged") is not None else 0
@@ -85,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
     gone = set(map(id, dropped))
     kept = [item for item in items if id(item) not in gone]
-    items[:] = sorted(kept, key=_turn)
+    items[:] = sorted(kept, key=turn)
 
 
 def _open(session: pytest.Session) -> SuiteError | None:
@@ -111,8 +112,27 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """
     if session.config.option.collectonly or is_worker(session.config) or not session.items:
         return
-    if all(map(_is_ours, session.items)) and (error := _open(session)) is not None:
+    if not all(map(_is_ours, session.items)):
+        return
+    if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
+    session.config.stash[_OUTCOMES] = session.config.stash[_SESSION].overlap(list(_overlapping(session.items)))
+
+
+def _overlapping(items: list[pytest.Item]) -> Iterator[Overlapping]:
+    """The cases that may overlap: those that ask for nothing but what each lane has."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        names = item._fixtureinfo.argnames
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        asked = [name for name in names if name not in given]
+        if _turn(item) or item.get_closest_marker("alone") is not None or not SHARED.issuperset(asked):
+            continue
+
+        def call(lane: Lane, function: Callable[..., object] = item.obj, given: Any = given, asked: Any = asked) -> object:
+            return function(**given, **{name: lane.give(name) for name in asked})
+
+        yield Overlapping(case_name(item), requirements_of(item), call)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -126,9 +146,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("spot-conformance: no contact with the target")
 
 
+def session_of(config: pytest.Config) -> Session | None:
+    """The run, once it has made contact."""
+    return config.stash.get(_SESSION, None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Clean the target up; unless the command line does it, judge the record and write the reports."""
-    opened = session.config.stash.get(_SESSION, None)
+    opened = session_of(session.config)
     if opened is None:
         return
     opened.finish()
@@ -177,7 +202,7 @@ def scheme(request: pytest.FixtureRequest) -> Any:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Carry out a case; fail it for what the oracle found, skip it for what could not be had."""
-    session = pyfuncitem.config.stash.get(_SESSION, None)
+    session = session_of(pyfuncitem.config)
     if session is None or not _is_ours(pyfuncitem):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
