@@ -35,7 +35,7 @@ _ENDED = ("canceled", "filled", "rejected", "expired")
 class Call:
     """A request to be: what to send, with which credential, and what the suite means by it.
 
-    `path` is raw (percent-encoded as it shall go out) and follows the base path; `query` is raw too.
+    `path` is raw (percent-encoded as it shall go out) and follows the base path, or `base`; `query` is raw too.
     """
 
     op: str
@@ -52,6 +52,7 @@ class Call:
     race: str | None = None
     takes: list[Take] | None = None
     expect: str | None = None
+    base: str | None = None
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
@@ -117,7 +118,7 @@ class Client:
 
     def send(self, call: Call, http: httpx.Client | None = None) -> Exchange:
         """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
-        target = f"{self._base}{call.path}" + (f"?{call.query}" if call.query else "")
+        target = f"{self._base if call.base is None else call.base}{call.path}" + (f"?{call.query}" if call.query else "")
         headers = {"Accept": "application/json", "Accept-Encoding": ENCODINGS, **call.headers}
         content = call.body.encode() if call.body is not None else None
         if content is not None:
