@@ -14,14 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import httpx
 
 from conformance import stop
-from conformance.errors import TargetError
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
 from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
@@ -67,25 +66,41 @@ class Venue:
         self.has: dict[str, bool] = {}
         self.reached = False
         self.given_up: set[str] = set()
+        self.closed: str | None = None  # why no order can be placed at all
+        self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.lasting: Counter[tuple[object, ...]] = Counter()
 
     # ------------------------------------------------------------------ credentials
 
     def account(self, name: str) -> Account:
-        """The account called `name`; raises NotExercised if it was not given."""
+        """The account called `name`; raises NotExercised if it was not given, Undecidable if it cannot be used."""
         account = self.settings.accounts.get(name)
         if account is None:
+            if why := [text for (account_name, _), text in self.unusable.items() if account_name == name]:
+                raise Undecidable(why[0])
             raise NotExercised(f"no {name} account was given")
         return account
+
+    def give_up(self, name: str, scheme: str, why: str) -> None:
+        """Use this credential of an account no more, and the account neither if it was the last."""
+        self.unusable[name, scheme] = why
+        account = self.account(name)
+        rest = replace(account, jwt=None) if scheme == "jwt" else replace(account, api_key=None, api_secret=None)
+        if name == "owner":
+            self.settings = replace(self.settings, owner=rest)
+        else:
+            self.settings = replace(self.settings, counterparty=rest if rest.schemes else None)
 
     def default_scheme(self, name: str) -> str:
         """The scheme used for set-up: JWT if there is one, since it needs no clock."""
         return self.account(name).schemes[0]
 
     def credential(self, name: str, scheme: str | None = None) -> Credential:
-        """A good credential of an account; raises NotExercised if it has none of that scheme."""
+        """A good credential of an account; raises NotExercised if there is none, Undecidable if it cannot be used."""
         account = self.account(name)
         scheme = scheme or account.schemes[0]
+        if (name, scheme) in self.unusable:
+            raise Undecidable(self.unusable[name, scheme])
         if scheme not in account.schemes:
             raise NotExercised(f"the {name} account has no {scheme}")
         if scheme == "jwt":
@@ -120,7 +135,11 @@ class Venue:
 
     @staticmethod
     def _outcome(exchange: Exchange) -> str:
-        return str(exchange.response.status) if exchange.response else (exchange.error or "no answer")
+        if exchange.response is None:
+            return exchange.error or "no answer"
+        body = try_parse(exchange.response)
+        error = body.get("error") if isinstance(body, dict) else None
+        return f"{exchange.response.status} {str(error)[:80] if error else ''}".strip()
 
     def pause(self, attempt: int, exchange: Exchange | None = None) -> None:
         """Wait with backoff and jitter, or as long as `Retry-After` says (30 s at most)."""
@@ -166,8 +185,7 @@ class Venue:
         answer = try_parse(exchange.response) if exchange.response else None
         order = self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
         if order is None or exchange.response is None:
-            error = answer.get("error") if isinstance(answer, dict) else None
-            raise Undecidable(f"New Order was refused: {self._outcome(exchange)} {error or ''}".strip())
+            raise Undecidable(f"a {side} by the {account} was refused: {self._outcome(exchange)}")
         if not order.exact:
             raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
         return order
@@ -186,7 +204,9 @@ class Venue:
         expect: str | None = None,
         scheme: str | None = None,
     ) -> Exchange:
-        """Send a New Order; whatever the target says to it is the answer."""
+        """Send a New Order; whatever the target says is the answer. Raises Undecidable where none may be sent."""
+        if self.closed is not None:
+            raise Undecidable(self.closed)
         if self.placed >= self.settings.safety.max_orders:
             raise Undecidable(f"the limit of {self.settings.safety.max_orders} orders is reached")
         self.placed += 1
@@ -374,16 +394,3 @@ class Venue:
     def step(self) -> int:
         """A small number that differs from call to call, to keep resting prices apart."""
         return next(self._steps) % 50
-
-    # ------------------------------------------------------------------ contact
-
-    def markets(self) -> list[dict[str, Any]]:
-        """All markets; raises TargetError if the target does not tell them."""
-        exchange = self.settled(Call("markets", "GET", "/spot/markets"), repeatable=True)
-        response = exchange.response
-        rows = items_of(try_parse(response)) if response is not None and response.status == 200 else None
-        if not rows:
-            raise TargetError(
-                f"GET /spot/markets answers {self._outcome(exchange)} and no markets", "is the base URL right?"
-            )
-        return rows
