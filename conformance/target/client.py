@@ -118,7 +118,8 @@ class Client:
 
     def send(self, call: Call, http: httpx.Client | None = None) -> Exchange:
         """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
-        target = f"{self._base if call.base is None else call.base}{call.path}" + (f"?{call.query}" if call.query else "")
+        base = self._base if call.base is None else call.base
+        target = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
         headers = {"Accept": "application/json", "Accept-Encoding": ENCODINGS, **call.headers}
         content = call.body.encode() if call.body is not None else None
         if content is not None:
