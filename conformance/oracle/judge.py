@@ -148,8 +148,8 @@ class Judge:
             for order_id, checks in list(self.pending.items()):
                 if any(check.case == note.case for check in checks):
                     self.settle(order_id)
-        elif note.what == "interrupted":
-            # a request may have been carried out whose answer nobody recorded
+        elif note.what in ("interrupted", "unsure"):
+            # a request may have been carried out that was not recorded, or is not judged
             for order in list(self.ledger.live()):
                 order.state = State.UNSURE
         elif note.what == "shrunk":
