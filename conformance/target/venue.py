@@ -96,7 +96,7 @@ class Venue:
         return self.account(name).schemes[0]
 
     def credential(self, name: str, scheme: str | None = None) -> Credential:
-        """A good credential of an account; raises NotExercised if there is none, Undecidable if it cannot be used."""
+        """A good credential of an account; raises NotExercised without any, Undecidable if it cannot be used."""
         account = self.account(name)
         scheme = scheme or account.schemes[0]
         if (name, scheme) in self.unusable:
