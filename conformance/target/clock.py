@@ -39,8 +39,8 @@ class Clock:
             except (ValueError, TypeError, OverflowError):
                 return
 
-    def settle(self, offset: float) -> None:
-        """Use this offset (s) from now on: signatures made with it were accepted, and others were not."""
+    def settle(self, offset: float | None) -> None:
+        """Use this offset (s) from now on: signatures made with it were accepted, and others not. None: measure."""
         self._forced = offset
 
     @property
