@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,21 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from conformance import stop
 from conformance.commands.cleanup import end_all
 from conformance.contract import load_contract
 from conformance.errors import ConfigError, SuiteError
 from conformance.load.outcome import Line, Outcome, Part, as_json, lines, verdict_of
 from conformance.load.plan import Job, Role, make_plan
 from conformance.suite.session import check_safety, reference_settings
-from conformance.target.journal import NAME, read_journal, set_aside
+from conformance.target.journal import NAME, mark_reconciled, read_journal, set_aside
 from conformance.target.reconcile import Outcome as Cleaned
 from conformance.target.settings import Settings, load_settings
 from conformance.waivers import check_waivers
 
 RESULT = "load.json"
-_GRACE_S = 240.0  # how long the process may take to clean up before it is killed
+_GRACE_S = 240.0  # how long the process may take to begin and to clean up before it is killed
+_WORKER_S = 2 * 86_400.0  # a worker's master knows how long it takes
 
 
 def load(options: Mapping[str, Any], console: Console) -> int:
@@ -66,14 +66,17 @@ def load(options: Mapping[str, Any], console: Console) -> int:
         console.print(_headline(job), markup=False, soft_wrap=True)
         started_at = time.time()
         process = _Process(job, console)
-        part = process.follow()
-        cleaned = _clean_up(settings, report_dir)
+        try:
+            part = process.follow()
+        finally:
+            with stop.shielded():
+                cleaned = _clean_up(settings, report_dir)
         result = _result(job, part, cleaned, process.interrupted, started_at)
     (report_dir / RESULT).write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     for line in lines(result):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"Result: {report_dir / RESULT}", markup=False, soft_wrap=True)
-    return int(result["exit_status"])
+    return stop.exit_status() if process.interrupted else int(result["exit_status"])
 
 
 def _role(options: Mapping[str, Any]) -> Role:
@@ -98,6 +101,9 @@ class _Process:
 
     def __init__(self, job: Job, console: Console) -> None:
         self.job, self.console, self.interrupted = job, console, False
+        self._ended = threading.Event()
+        self._part: Part | None = None
+        self._error: SuiteError | None = None
         self._live = console.is_terminal and not console.is_dumb_terminal
         self._process = subprocess.Popen(
             [sys.executable, "-m", "conformance.load.process"],
@@ -109,43 +115,51 @@ class _Process:
         self._process.stdin.write(msgspec.json.encode(job))
         self._process.stdin.close()
 
-    def _interrupt(self, *_: object) -> None:
-        if not self.interrupted:
-            self.interrupted = True
-            os.kill(self._process.pid, signal.SIGTERM)
-
     def follow(self) -> Part:
         """Wait for it; what it saw. Raises SuiteError for what kept it from its work."""
-        part: Part | None = None
-        error: SuiteError | None = None
-        assert self._process.stdout is not None
-        before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        limit = self.job.plan.duration_s + _GRACE_S if self.job.role != "worker" else 2 * 86_400.0
+        limit = self.job.plan.duration_s + _GRACE_S if self.job.role != "worker" else _WORKER_S
         watchdog = threading.Timer(limit, self._process.kill)
         watchdog.daemon = True
         watchdog.start()
+        threading.Thread(target=self._read).start()
         try:
-            for line in self._process.stdout:
-                said = msgspec.json.decode(line, type=Line)
-                part = said.part or part
-                if said.error is not None:
-                    error = SuiteError(*said.error[:2])
-                    error.exit_status = said.error[2]
-                self._progress(said)
-            status = self._process.wait()
+            self._wait()
         finally:
             watchdog.cancel()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._process.stdout.close()
             if self._process.poll() is None:
                 self._process.kill()
-                self._process.wait()
+            status = self._process.wait()
+            self._ended.wait()
         self._clear()
-        if error is not None:
-            _clean_up(self.job.settings, Path(self.job.report_dir))
-            raise error
-        return part or Part(failure=f"the Locust process ended early (status {status})")
+        if self._error is not None:
+            raise self._error
+        return self._part or Part(failure=f"the Locust process ended early (status {status})")
+
+    def _wait(self) -> None:
+        # not Thread.join: when a signal interrupts it, Python 3.11 takes the thread for ended
+        try:
+            while not self._ended.wait(0.5):
+                continue
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self._process.terminate()
+            with stop.shielded():
+                self._ended.wait(stop.HURRY_S)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as said_lines, closing(self):
+            for line in said_lines:
+                said = msgspec.json.decode(line, type=Line)
+                self._part = said.part or self._part
+                if said.error is not None:
+                    self._error = SuiteError(*said.error[:2])
+                    self._error.exit_status = said.error[2]
+                self._progress(said)
+
+    def close(self) -> None:
+        """Its output has ended."""
+        self._ended.set()
 
     def _progress(self, said: Line) -> None:
         if said.waiting:
@@ -166,7 +180,10 @@ def _clean_up(settings: Settings, report_dir: Path) -> Cleaned:
     if not (report_dir / NAME).is_file():
         return Cleaned()
     left = read_journal(report_dir / NAME)
-    return end_all(settings, left) if left.ids or left.unanswered else Cleaned()
+    cleaned = end_all(settings, left) if left.ids or left.unanswered else Cleaned()
+    if cleaned.left == 0:
+        mark_reconciled(report_dir / NAME)
+    return cleaned
 
 
 def _result(job: Job, part: Part, cleaned: Cleaned, interrupted: bool, started_at: float) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from conformance.target.redact import masked
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
 _STOP_S = 45.0  # how long a user may take to end its round
+_HURRY_S = 2.0  # the same once a signal has come
 _GATHER_S = 90.0  # how long the master waits for what its workers have to say
 _WORKERS_S = 60.0  # how long it waits for them to come
 _REPORT_S = 2.0
@@ -55,6 +56,10 @@ def say(line: Line) -> None:
     sys.stdout.flush()
 
 
+def _events(environment: Environment) -> Any:
+    return environment.events  # its methods have no types
+
+
 class Load:
     """The load of this process: what its users have in common."""
 
@@ -65,6 +70,9 @@ class Load:
         self.numbers = itertools.count()
         self.index = 0
         self.stop = gevent.event.Event()
+        self.hurried = False
+        self.environment = Environment(user_classes=[SpotUser], stop_timeout=_STOP_S)
+        _events(self.environment).user_error.add_listener(self.crashed)
         self.failure = ""
         self.memory: list[tuple[float, float]] = []
 
@@ -72,10 +80,16 @@ class Load:
         """A number for the next user that no user of another process gets: they count in steps."""
         return self.index + next(self.numbers) * self.session.plan.workers
 
+    def hurry(self) -> None:
+        """A signal asks for the end."""
+        self.hurried = True
+        self.environment.stop_timeout = _HURRY_S
+        self.stop.set()
+
     def finish(self) -> Part:
-        """Cancel what is open and say what this process has seen."""
+        """Cancel what is open (after a signal that is left to our parent), and say what this process has seen."""
         self.session.end()
-        left = self.session.sweep()
+        left = 0 if self.hurried else self.session.sweep()
         part = self.session.part(final=True, left=left, failure=self.failure, fills=self.turn.reason)
         part.memory = self.memory
         return part
@@ -86,7 +100,7 @@ class Load:
             self.failure = f"internal error: {type(exception).__name__}"
             sys.stderr.write(masked("".join(traceback.format_exception(exception))))
 
-    def watch(self, environment: Environment) -> None:
+    def watch(self) -> None:
         """Report on the way, until the process ends."""
         import psutil
 
@@ -229,10 +243,6 @@ def follow(load: Load, environment: Environment) -> Part:
     return done[0]
 
 
-def _events(environment: Environment) -> Any:
-    return environment.events  # its methods have no types
-
-
 def main() -> None:
     """Carry out the job on standard input."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
@@ -240,19 +250,19 @@ def main() -> None:
     try:
         load = Load(job)
         for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, load.stop.set)
+            gevent.signal_handler(number, load.hurry)
         SpotUser.load = load
-        environment = Environment(user_classes=[SpotUser], stop_timeout=_STOP_S, catch_exceptions=True)
-        _events(environment).user_error.add_listener(load.crashed)
-        watcher = gevent.spawn(load.watch, environment)
-        part = {"local": alone, "master": lead, "worker": follow}[job.role](load, environment)
+        watcher = gevent.spawn(load.watch)
+        part = {"local": alone, "master": lead, "worker": follow}[job.role](load, load.environment)
         watcher.kill()
         say(Line(part=part))
     except SuiteError as error:
         if load is not None:
-            load.session.end()
-            load.session.sweep()
+            load.finish()
         say(Line(error=(error.message, error.hint, error.exit_status)))
+    except Exception:
+        sys.stderr.write(masked(traceback.format_exc()))
+        say(Line(error=("internal error", "please report it with the lines above", 70)))
     finally:
         if load is not None:
             load.session.close()

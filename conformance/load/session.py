@@ -46,7 +46,7 @@ class UserVenue(Venue):
         self.http = http
         self.rules, self.band = session.main.rules, band_of(session.main.band, number)
         self.rules = self.band.rules
-        self.reached = True
+        self.reached = self.shared = True
         self.restart(f"{DRIVER}::user-{number}", DRIVER)
 
     def send(self, call: Call) -> Exchange:
@@ -98,7 +98,6 @@ class LoadSession:
         self.judge.feed(row)
         if not isinstance(row, Exchange):
             return
-        self.journal.hear(row)
         if row.driver == DRIVER and self.measuring:
             self.statistics.add(row)
             self.fills += len(row.takes or ()) if row.response is not None and row.response.status == 200 else 0
@@ -169,6 +168,8 @@ class LoadSession:
 
     def sweep(self) -> int:
         """Cancel what is still open, and look at the open orders once all is quiet; how many could not be ended."""
+        if not hasattr(self.main, "rules"):
+            return 0  # contact failed before any order was placed
         self.main.restart(f"{DRIVER}::end", "cleanup")
         left = self.main.sweep(lambda order: True)
         with suppress(Trouble, NotExercised):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-from conformance.record import Exchange
-from conformance.target.journal import SLACK_S, Journal
+from conformance.target.journal import Journal
 from conformance.target.market import Band, Rules
 
 _PRICES = 400  # prices far from the market that users are spread over; beyond that they differ in quantity
@@ -44,54 +40,15 @@ def band_of(band: Band, number: int) -> UserBand:
     """
     room = int(band.resting("buy") / band.rules.tick / 2)
     prices = max(1, min(_PRICES, room))
-    rules = UserRules(band.rules.symbol, band.rules.tick, band.rules.lot, band.rules.min_notional, number // prices)
-    return UserBand(rules, band.floor, band.ceil, band.quiet, number % prices)
+    market = {part.name: getattr(band.rules, part.name) for part in fields(Rules)}
+    rules = UserRules(**market, extra=number // prices)
+    return UserBand(rules, floor=band.floor, ceil=band.ceil, quiet=band.quiet, slot=number % prices)
 
 
 class UsersJournal(Journal):
-    """A journal for concurrent users: each looks for its own lost orders only; ended ones are not kept in memory.
-
-    An order that is under way is not lost: who took it for lost would cancel it behind its user's back.
-    """
-
-    def __init__(self, directory: Path, base_url: str, *, embedded: bool = False) -> None:
-        self._owner: dict[int, int] = {}
-        self._lost: set[int] = set()
-        self._main = threading.get_ident()
-        super().__init__(directory, base_url, embedded=embedded)
-
-    def placing(self, n: int, account: str, body: str, at: float, within: float = SLACK_S) -> None:
-        """As `Journal.placing`; the order belongs to the thread (or greenlet) that sends it."""
-        self._owner[n] = threading.get_ident()
-        super().placing(n, account, body, at, within)
-
-    def placed(self, n: int, order_id: str | None) -> None:
-        """As `Journal.placed`."""
-        self._owner.pop(n, None)
-        super().placed(n, order_id)
-
-    def hear(self, exchange: Exchange) -> None:
-        """An exchange has ended: a placing whose answer told nothing is lost from now on."""
-        if exchange.op == "new_order" and exchange.n in self._owner:
-            self._lost.add(exchange.n)
-
-    def unanswered(self) -> list[dict[str, Any]]:
-        """The lost placings of the caller; those of everybody for the thread that made this journal."""
-        caller = threading.get_ident()
-        return [
-            intent
-            for intent in super().unanswered()
-            if intent["place"] in self._lost and caller in (self._main, self._owner[intent["place"]])
-        ]
-
-    def forget(self, intents: list[dict[str, Any]]) -> None:
-        """As `Journal.forget`."""
-        super().forget(intents)
-        for intent in intents:
-            self._owner.pop(intent["place"], None)
-            self._lost.discard(intent["place"])
+    """A journal that does not grow in memory: an order that has ended is not listed, so it need not be known."""
 
     def ended(self, order_id: str, *, seen: bool = True) -> None:
-        """As `Journal.ended`; an order that has ended is not listed any more, so it need not be known."""
+        """As `Journal.ended`."""
         super().ended(order_id, seen=seen)
         self._known.discard(order_id.lower())

@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import threading
 import uuid
+from collections.abc import Callable
 
 from conformance.oracle.ledger import Order
 from conformance.target.states import OTHER_ACCOUNT, Fills, States
-from conformance.target.trouble import Undecidable
+from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
 _LOOK, _TWICE, _FOREIGN, _UNKNOWN = 0.2, 0.1, 0.1, 0.03  # shares of the orders that this is done with as well
@@ -59,17 +60,23 @@ class Trader:
     def step(self) -> int:
         """One round; how many orders it placed. Raises Trouble and Undecidable when it could not be carried out.
 
-        Whatever happens, the orders of the round are canceled at the end of it.
+        The orders of the round are canceled at the end of it, unless the user is killed.
         """
         before = self.venue.placed
         if self.venue.settings.counterparty is not None and self._chance(_FILL) and self.turn.take():
             self._filled()
         else:
-            try:
-                self._rested()
-            finally:
-                self.venue.sweep()
+            self._swept(self._rested)
         return self.venue.placed - before
+
+    def _swept(self, round_: Callable[[], None]) -> bool:
+        """Carry out a round and cancel what is left of it; whether that could be seen to have ended."""
+        try:
+            round_()
+        except Exception:
+            self.venue.sweep()
+            raise
+        return self.venue.sweep() == 0
 
     def _rested(self) -> None:
         account = "owner" if self.venue.settings.counterparty is None or self._chance(_OWNER) else "counterparty"
@@ -82,25 +89,27 @@ class Trader:
             self.venue.cancel(str(unknown), by=account, scheme=self._scheme(account))
 
     def _filled(self) -> None:
-        """An order in the band that is filled in part, or whole; the turn lasts until it has left the book."""
+        """An order in the band that is filled; the turn lasts until it has left the book."""
         refused, clean = "", False
         try:
-            resting = ("1", "1.5")[: self.random.randint(1, 2)]
-            account = self.random.choice(tuple(OTHER_ACCOUNT))
-            order = self.states.partially_filled(self._side(), Fills(resting=resting), account=account)
-            if self._chance(_FILL_ALL):
-                self.states.take(order, order.remaining)
-            elif self._chance(_FOREIGN):
-                self._try_as_other(order)
-            self._cancel(order)
-        except Undecidable as problem:
-            refused = str(problem)
+            clean = self._swept(self._fill)
+        except (Trouble, Undecidable) as problem:
+            refused = str(problem) if isinstance(problem, Undecidable) else ""
+            clean = not any(self.venue.mine())
             raise
         finally:
-            try:
-                clean = self.venue.sweep() == 0
-            finally:
-                self.turn.give(clean=clean, refused=refused)
+            self.turn.give(clean=clean, refused=refused)
+
+    def _fill(self) -> None:
+        """An order that is filled in part, or whole, and a cancel of it."""
+        resting = ("1", "1.5")[: self.random.randint(1, 2)]
+        account = self.random.choice(tuple(OTHER_ACCOUNT))
+        order = self.states.partially_filled(self._side(), Fills(resting=resting), account=account)
+        if self._chance(_FILL_ALL):
+            self.states.take(order, order.remaining)
+        elif self._chance(_FOREIGN):
+            self._try_as_other(order)
+        self._cancel(order)
 
     def _cancel(self, order: Order) -> None:
         self.venue.cancel(order, by=order.account, scheme=self._scheme(order.account))

@@ -81,6 +81,13 @@ def reference(*arguments: str) -> Any:
     return _started([sys.executable, "-m", "conformance.reference", "--port", "0", "--json", *arguments])
 
 
+def serve(*arguments: str) -> Any:
+    """`spot-conformance serve`, which knows faults and variations (a context manager that gives a `Target`)."""
+    return _started(
+        [str(Path(sys.executable).parent / "spot-conformance"), "serve", "--port", "0", "--json", *arguments]
+    )
+
+
 def peer(*arguments: str) -> Any:
     """The independent Node server (a context manager that gives a `Target`)."""
     return _started(["node", str(ROOT / "tests/peer/server.mjs"), "--port", "0", *arguments])
