@@ -148,9 +148,11 @@ def _outcome(x: Exchange) -> str:
         return x.error or "no answer"
     body = _object(x.response.body)
     words = [str(body[name])[:60] for name in ("error", "status") if isinstance(body.get(name), str)]
+    told = " ".join([str(x.response.status), *words])
+    # an amount that is zero in another notation is worth seeing
     if body.get("filled_qty") not in (None, "0", 0) and "status" in body:
-        words.append(f"filled {str(body['filled_qty'])[:30]}")
-    return " ".join([str(x.response.status), *words])
+        told += f", filled_qty {str(body['filled_qty'])[:30]}"
+    return told
 
 
 def _object(text: str | None) -> dict[str, Any]:

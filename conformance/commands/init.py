@@ -48,7 +48,7 @@ forbidden_hosts = []        # never run there, whatever else is set: ["api.examp
 # requirement = "cancel.fields.updated-at"
 # reason = "ticket 123"
 # until = "2030-01-31"
-# message = "updated_at is wrong"   # what the finding must say (part of it)
+# message = "updated_at lies before the cancel"   # what the finding must say (part of it)
 """
 
 

@@ -319,7 +319,7 @@ def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[st
             continue
         finding = Finding(
             check.requirement,
-            f"{check.field} is wrong" if check.field in fields.FIELDS else "fields are missing",
+            check.wrong,
             check.expected,
             check.seen,
             [exchange.n],

@@ -35,7 +35,10 @@ _SLACK = 1.0  # s: two clocks that are each read in whole seconds differ by one 
 
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
-    """One field of one answer judged by one requirement. `why` says where the expectation comes from."""
+    """One field of one answer judged by one requirement.
+
+    `why` says where the expectation comes from, and `wrong` in words what is wrong if it is.
+    """
 
     requirement: str
     field: str
@@ -43,6 +46,7 @@ class FieldCheck:
     seen: str
     ok: bool
     why: str = ""
+    wrong: str = ""
 
 
 def show(value: Any) -> str:
@@ -65,23 +69,28 @@ def check_form(body: dict[str, Any]) -> Iterator[FieldCheck]:
         "all fourteen fields",
         f"no {', '.join(missing)}" if missing else "all fourteen",
         not missing,
+        wrong=f"the canceled order lacks {', '.join(missing)}",
     )
     if "status" in body:
-        yield FieldCheck(
-            REQUIREMENT["status"], "status", '"canceled"', show(body["status"]), body["status"] == "canceled"
-        )
+        good, wrong = body["status"] == "canceled", "status is not canceled"
+        yield FieldCheck(REQUIREMENT["status"], "status", '"canceled"', show(body["status"]), good, wrong=wrong)
     for name in AMOUNTS:
         if name in body and not (name == "price" and body[name] is None):
-            good = decimal_of(body[name]) is not None
-            yield FieldCheck("cancel.fields.decimal-strings", name, "a decimal string", show(body[name]), good)
+            good, wrong = decimal_of(body[name]) is not None, f"{name} is not a decimal string"
+            requirement = "cancel.fields.decimal-strings"
+            yield FieldCheck(requirement, name, "a decimal string", show(body[name]), good, wrong=wrong)
     for name in TIMES:
         if name in body:
             value = body[name]
             good = type(value) is int and 0 <= value < _MILLISECONDS
-            yield FieldCheck("cancel.fields.unix-seconds", name, "an integer in Unix seconds", show(value), good)
+            requirement, wrong = "cancel.fields.unix-seconds", f"{name} is not an integer in Unix seconds"
+            yield FieldCheck(requirement, name, "an integer in Unix seconds", show(value), good, wrong=wrong)
     if "reject_reason" in body:
         value = body["reject_reason"]
-        yield FieldCheck(REQUIREMENT["reject_reason"], "reject_reason", "null", show(value), value is None)
+        wrong = "reject_reason is not null, although the order was canceled and not rejected"
+        yield FieldCheck(
+            REQUIREMENT["reject_reason"], "reject_reason", "null", show(value), value is None, wrong=wrong
+        )
     created, updated = body.get("created_at"), body.get("updated_at")
     if type(created) is int and type(updated) is int:
         yield FieldCheck(
@@ -90,6 +99,7 @@ def check_form(body: dict[str, Any]) -> Iterator[FieldCheck]:
             f"not before created_at {created}",
             show(updated),
             updated >= created,
+            wrong="updated_at lies before created_at",
         )
 
 
@@ -117,8 +127,10 @@ def check_echo(order: Order, body: dict[str, Any]) -> Iterator[FieldCheck]:
     ]
     for name, expected, is_same in echoes:
         if name in body:
+            seen = body[name]
+            wrong = "id is not the order's id" if name == "id" else f"{name} is not as it was placed"
             yield FieldCheck(
-                REQUIREMENT[name], name, expected, show(body[name]), is_same(body[name]), "as it was placed"
+                REQUIREMENT[name], name, expected, show(seen), is_same(seen), "as it was placed", wrong
             )
 
 
@@ -141,18 +153,33 @@ def check_fills(order: Order, body: dict[str, Any], tick: Decimal) -> Iterator[F
             show(body["filled_qty"]),
             seen == order.filled,
             fills,
+            "filled_qty is not the sum of the fills before the cancel",
         )
     if "avg_fill_price" not in body:
         return
     value = body["avg_fill_price"]
     if not order.fills:
-        yield FieldCheck(
-            "cancel.fields.avg-fill-price-zero", "avg_fill_price", '"0"', show(value), value == "0", fills
-        )
+        requirement = "cancel.fields.avg-fill-price-zero"
+        wrong = 'avg_fill_price is not "0", although nothing was filled'
+        yield FieldCheck(requirement, "avg_fill_price", '"0"', show(value), value == "0", fills, wrong)
     elif (average := decimal_of(value)) is not None:
         good = is_average(average, order.average, tick)
         expected = f'"{plain(order.average)}"'
-        yield FieldCheck(REQUIREMENT["avg_fill_price"], "avg_fill_price", expected, show(value), good, fills)
+        wrong = _wrong_average(order, average)
+        yield FieldCheck(REQUIREMENT["avg_fill_price"], "avg_fill_price", expected, show(value), good, fills, wrong)
+
+
+def _wrong_average(order: Order, seen: Decimal) -> str:
+    """What an average is that is not the volume-weighted one; a guess where several are the same."""
+    prices = [price for price, _ in order.fills]
+    guesses = {
+        Decimal(0): "zero, although something was filled",
+        prices[-1]: "the price of the last fill",
+        prices[0]: "the price of the first fill",
+        order.price: "the order's own price",
+        sum(prices) / len(prices): "the plain mean of the prices, not weighted by quantity",
+    }
+    return f"avg_fill_price is {guesses.get(seen, 'not the exact volume-weighted average of the fills')}"
 
 
 def check_times(order: Order, body: dict[str, Any], start: float, end: float) -> Iterator[FieldCheck]:
@@ -173,6 +200,7 @@ def check_times(order: Order, body: dict[str, Any], start: float, end: float) ->
             show(created),
             created == order.created_at,
             "as New Order answered",
+            "created_at is not the one that New Order answered",
         )
     if type(updated) is int and updated < _MILLISECONDS:
         low = order.created_at + (start - order.placed[1]) - 1 - _SLACK
@@ -181,4 +209,5 @@ def check_times(order: Order, body: dict[str, Any], start: float, end: float) ->
         why = f"the cancel came {shortest:.1f} to {longest:.1f} s after the placing (created_at {order.created_at})"
         good = low <= updated <= high
         expected = f"{max(order.created_at, round(low))} to {round(high)}"
-        yield FieldCheck(REQUIREMENT["updated_at"], "updated_at", expected, show(updated), good, why)
+        wrong = f"updated_at lies {'before' if updated < low else 'after'} the cancel"
+        yield FieldCheck(REQUIREMENT["updated_at"], "updated_at", expected, show(updated), good, why, wrong)

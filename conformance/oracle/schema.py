@@ -50,6 +50,7 @@ def check_schema(
             show(body.get(name)),
             ok=False,
             why=error.message[:_SHOWN],
+            wrong=f"{name} does not fit the response schema of the OpenAPI document",
         )
 
 

@@ -63,6 +63,40 @@ def test_wrong_value(paper: Paper, field: str, value: Any, requirement: str) -> 
     assert f"cancel.fields.{requirement}" in paper.found()
 
 
+WORDS: list[tuple[str, Any, str]] = [
+    ("status", "cancelled", "status is not canceled"),
+    ("id", OTHER, "id is not the order's id"),
+    ("side", "sell", "side is not as it was placed"),
+    ("price", 0.5, "price is not a decimal string"),
+    ("filled_qty", "1", "filled_qty is not the sum of the fills before the cancel"),
+    ("avg_fill_price", "0.0", 'avg_fill_price is not "0", although nothing was filled'),
+    ("reject_reason", "", "reject_reason is not null, although the order was canceled and not rejected"),
+    ("created_at", CREATED + 1, "created_at is not the one that New Order answered"),
+    ("created_at", str(CREATED), "created_at is not an integer in Unix seconds"),
+    ("updated_at", CREATED - 5, "updated_at lies before the cancel"),
+    ("updated_at", CREATED + 30, "updated_at lies after the cancel"),
+]
+
+
+def _messages(paper: Paper) -> set[str]:
+    return {group.first.message for tally in paper.judge().tallies.values() for group in tally.groups.values()}
+
+
+@pytest.mark.parametrize(("field", "value", "message"), WORDS)
+def test_what_is_wrong_is_said_in_words(paper: Paper, field: str, value: Any, message: str) -> None:
+    paper.place()
+    paper.cancel(200, canceled(paper.now) | {field: value})
+    assert message in _messages(paper)
+
+
+def test_every_wrong_value_is_told(paper: Paper) -> None:
+    for n, (field, value, _) in enumerate(WRONG):
+        own = f"00000000-0000-4000-8000-{n:012d}"
+        paper.place(order(id=own))
+        paper.cancel(200, canceled(paper.now, id=own) | {field: value}, order_id=own)
+    assert {message for message in _messages(paper) if message.split()[0] not in FIELDS} == set()
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_missing_field(paper: Paper, field: str) -> None:
     paper.place()
@@ -123,6 +157,21 @@ def test_average_of_several_prices(paper: Paper, average: str) -> None:
 def test_wrong_average(paper: Paper, average: str) -> None:
     _three_fills(paper, average)
     assert paper.found() == ["cancel.fields.avg-fill-price"]
+
+
+@pytest.mark.parametrize(
+    ("average", "words"),
+    [
+        ("0.495", "the plain mean of the prices, not weighted by quantity"),
+        ("0.5", "the order's own price"),
+        ("0.49", "the price of the first fill"),
+        ("0", "zero, although something was filled"),
+        ("0.4968", "not the exact volume-weighted average of the fills"),
+    ],
+)
+def test_what_a_wrong_average_is(paper: Paper, average: str, words: str) -> None:
+    _three_fills(paper, average)
+    assert _messages(paper) == {f"avg_fill_price is {words}"}
 
 
 @pytest.mark.parametrize("filled", ["40", "30", "0"])
