@@ -112,27 +112,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """
     if session.config.option.collectonly or is_worker(session.config) or not session.items:
         return
-    if not all(map(_is_ours, session.items)):
-        return
-    if (error := _open(session)) is not None:
+    if all(map(_is_ours, session.items)) and (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
-    session.config.stash[_OUTCOMES] = session.config.stash[_SESSION].overlap(list(_overlapping(session.items)))
-
-
-def _overlapping(items: list[pytest.Item]) -> Iterator[Overlapping]:
-    """The cases that may overlap: those that ask for nothing but what each lane has."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        names = item._fixtureinfo.argnames
-        given = item.callspec.params if hasattr(item, "callspec") else {}
-        asked = [name for name in names if name not in given]
-        if _turn(item) or item.get_closest_marker("alone") is not None or not SHARED.issuperset(asked):
-            continue
-
-        def call(lane: Lane, function: Callable[..., object] = item.obj, given: Any = given, asked: Any = asked) -> object:
-            return function(**given, **{name: lane.give(name) for name in asked})
-
-        yield Overlapping(case_name(item), requirements_of(item), call)
 
 
 @pytest.hookimpl(tryfirst=True)
