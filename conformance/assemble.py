@@ -81,7 +81,7 @@ def judge_record(path: Path, contract: Contract, *, waived: Mapping[str, str] | 
 
     judge.feed_all(rows())
     if judge.header is None:
-        raise ConfigError(f"{path} is empty")
+        raise ConfigError(f"{path} is empty", "run the suite again: it writes a record.ndjson")
     findings = [group.first for tally in judge.tallies.values() for group in tally.groups.values()]
     evidence = Evidence(lambda: read_rows(path), findings)
     decisions = decide(judge, contract, waived)

@@ -154,11 +154,16 @@ def text_of(body: bytes) -> tuple[str, str | None]:
         return "", base64.b64encode(body).decode("ascii")
 
 
+_HINT = "give the record.ndjson that a run left, unchanged"
+
+
 def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise ConfigError(f"cannot read the record {path}: {error.strerror}") from None
+        raise ConfigError(
+            f"cannot read the record {path}: {error.strerror}", "a run leaves record.ndjson in its --report-dir"
+        ) from None
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -175,9 +180,9 @@ def read_rows(path: Path) -> Iterator[Row]:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 if number > 1 and not line.endswith(b"\n"):
                     return
-                raise ConfigError(f"{path}, line {number}: not a row of a record: {error}") from None
+                raise ConfigError(f"{path}, line {number}: not a row of a record: {error}", _HINT) from None
             if number == 1 and (not isinstance(row, Header) or row.schema != SCHEMA):
-                raise ConfigError(f"{path} does not begin with a header of {SCHEMA}")
+                raise ConfigError(f"{path} does not begin with a header of {SCHEMA}", _HINT)
             yield row
         if number == 0:
             raise ConfigError(f"{path} is empty", "a record begins with a header row")

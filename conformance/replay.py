@@ -183,5 +183,5 @@ def _once(cases: set[str], result: Result, options: Mapping[str, Any], console: 
             names = ", ".join(sorted(cases)) or "none"
             raise TargetError(f"the suite has no case of this name: {names}", "run the suite again instead")
         if status == pytest.ExitCode.INTERNAL_ERROR or not (report_dir / RECORD).is_file():
-            raise NothingToDo("nothing was run")
+            raise NothingToDo("nothing was run", "run the suite again instead")
         return judge_record(report_dir / RECORD, load_contract())

@@ -67,4 +67,4 @@ def write_config(path: Path, *, base_url: str | None = None, force: bool = False
     except FileExistsError:
         raise ConfigError(f"{path} is there already", "pass --force to write over it") from None
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot write {path}: {error.strerror}", "choose another --config") from None

@@ -124,7 +124,8 @@ def dry_run(rules: Rules | None, latency: float | None, options: Mapping[str, An
         try:
             reference = start(simple_settings(**market))
         except (ValueError, RuntimeError) as error:
-            raise TargetError(f"the market's rules cannot be tried on the reference: {error}") from None
+            message = f"the market's rules cannot be tried on the reference: {error}"
+            raise TargetError(message, "choose another --symbol") from None
         with reference as running:
             env = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX) and k != "GITHUB_STEP_SUMMARY"}
             for account, secrets in running.announcement.accounts.items():

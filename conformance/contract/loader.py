@@ -17,6 +17,7 @@ from conformance.contract.requirements import Chapter, Disagreement, LeftOpen, L
 from conformance.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent
+_HINT = "correct the file, or install the suite again"
 
 
 def contract_directory() -> Path:
@@ -73,9 +74,9 @@ def read_yaml(path: Path) -> Any:
         # libyaml's loader, where PyYAML was built with it, reads the contract ten times faster
         return yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot read {path}: {error.strerror}", _HINT) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}", _HINT) from None
 
 
 def _requirements(path: Path, document: Any) -> Any:
@@ -83,7 +84,7 @@ def _requirements(path: Path, document: Any) -> Any:
     validator = jsonschema.Draft202012Validator(schema)
     for error in validator.iter_errors(document):
         where = "/".join(str(part) for part in error.absolute_path)
-        raise ConfigError(f"{path}: {where or 'document'}: {error.message}")
+        raise ConfigError(f"{path}: {where or 'document'}: {error.message}", _HINT)
     return document
 
 
@@ -102,11 +103,11 @@ def _build(document: Any) -> tuple[dict[str, Requirement], dict[str, Chapter]]:
             rank=rank,
         )
         if requirement.id in requirements:
-            raise ConfigError(f"requirement {requirement.id} stands twice")
+            raise ConfigError(f"requirement {requirement.id} stands twice", _HINT)
         if requirement.chapter not in chapters:
-            raise ConfigError(f"requirement {requirement.id} is of no chapter")
+            raise ConfigError(f"requirement {requirement.id} is of no chapter", _HINT)
         if not requirement.text.startswith(f"{requirement.level} "):
-            raise ConfigError(f"requirement {requirement.id}: the sentence begins with another level")
+            raise ConfigError(f"requirement {requirement.id}: the sentence begins with another level", _HINT)
         requirements[requirement.id] = requirement
     return requirements, chapters
 
@@ -131,10 +132,10 @@ def load_contract(directory: Path | None = None) -> Contract:
     for entry in entries:
         for name in entry.requirements:
             if name not in requirements:
-                raise ConfigError(f"{requirements_path}: {entry.id} names {name}, which is no requirement")
+                raise ConfigError(f"{requirements_path}: {entry.id} names {name}, which is no requirement", _HINT)
     openapi = read_yaml(openapi_path)
     if not isinstance(openapi, dict) or "paths" not in openapi:
-        raise ConfigError(f"{openapi_path} is not an OpenAPI document")
+        raise ConfigError(f"{openapi_path} is not an OpenAPI document", _HINT)
     digest = hashlib.sha256(requirements_path.read_bytes() + openapi_path.read_bytes()).hexdigest()[:16]
     return Contract(
         requirements, chapters, disagreements, left_open, openapi, openapi_path, requirements_path, digest

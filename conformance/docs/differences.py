@@ -46,11 +46,11 @@ def load_known(path: Path | None = None) -> tuple[Known, ...]:
     path = path or contract_directory() / "page.yaml"
     rows = _mapping(path).get("known")
     if not isinstance(rows, list):
-        raise ConfigError(f"{path} has no list called known")
+        raise ConfigError(f"{path} has no list called known", "known: [] is an empty one")
     found = []
     for row in rows:
         if not isinstance(row, dict) or not {"id", "why"} <= row.keys() <= {"id", "why", "forms"}:
-            raise ConfigError(f"{path}: an entry of known needs id and why, and may have forms")
+            raise ConfigError(f"{path}: an entry of known needs id and why, and may have forms", "correct it")
         found.append(Known(str(row["id"]), str(row["why"]), tuple(map(str, row.get("forms", ())))))
     return tuple(found)
 
@@ -63,14 +63,15 @@ def load_digests(path: Path | None = None) -> dict[str, str]:
     path = path or contract_directory() / "source-rows.yaml"
     rows = _mapping(path).get("rows")
     if not isinstance(rows, dict) or not all(re.fullmatch(r"[0-9a-f]{16}", str(value)) for value in rows.values()):
-        raise ConfigError(f"{path}: rows must map the name of a source row to 16 hex digits")
+        message = f"{path}: rows must map the name of a source row to 16 hex digits"
+        raise ConfigError(message, "docs check PAGE --digests prints one")
     return {str(name): str(value) for name, value in rows.items()}
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
     document = read_yaml(path)
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} is no mapping")
+        raise ConfigError(f"{path} is no mapping", "correct the file, or install the suite again")
     return document
 
 

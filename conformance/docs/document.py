@@ -69,7 +69,7 @@ def operation_of(document: Mapping[str, Any], operation_id: str = "cancelOrder")
         for method, operation in item.items():
             if isinstance(operation, Mapping) and operation.get("operationId") == operation_id:
                 return _operation(document, path, method, item, operation)
-    raise ConfigError(f"the OpenAPI document has no operation {operation_id}")
+    raise ConfigError(f"the OpenAPI document has no operation {operation_id}", "look at its operationIds")
 
 
 def _operation(document: Mapping[str, Any], path: str, method: str, item: Any, operation: Any) -> Operation:

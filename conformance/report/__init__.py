@@ -70,5 +70,7 @@ def write_reports(result: Result, directory: Path) -> dict[str, Path]:
             paths[name] = _replace(directory / name, partial(_write, content))
         _append_to_step_summary(summary)
     except OSError as error:
-        raise ConfigError(f"cannot write the reports to {directory}: {error.strerror}") from None
+        raise ConfigError(
+            f"cannot write the reports to {directory}: {error.strerror}", "choose another --report-dir"
+        ) from None
     return paths

@@ -186,9 +186,13 @@ def read_results(path: Path) -> Result:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Result)
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", "a run leaves results.json in its --report-dir"
+        ) from None
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} is not a results.json of this suite: {error}") from None
+        raise ConfigError(
+            f"{path} is not a results.json of this suite: {error}", "judge the record.ndjson beside it again"
+        ) from None
 
 
 def results_schema() -> dict[str, Any]:

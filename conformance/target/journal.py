@@ -172,7 +172,7 @@ def read_journal(path: Path) -> Left:
         else:
             _take(left, intents, row)
     if left is None:
-        raise ConfigError(f"{path} is no order journal")
+        raise ConfigError(f"{path} is no order journal", "give the --report-dir of the run that was cut off")
     left.unanswered = list(intents.values())
     return left
 

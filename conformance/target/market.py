@@ -30,13 +30,14 @@ class Rules:
         """The rules in a row of `GET /spot/markets`; raises TargetError if the row has none."""
         values = [decimal_of(row.get(name)) for name in ("tick_size", "lot_size", "min_notional")]
         if not isinstance(row.get("id"), str) or any(value is None for value in values):
-            raise TargetError(f"the market {row.get('id')!r} does not tell tick_size, lot_size and min_notional")
+            message = f"the market {row.get('id')!r} does not tell tick_size, lot_size and min_notional"
+            raise TargetError(message, "choose another --symbol, or see what GET /spot/markets answers")
         tick, lot, notional = values
         assert tick is not None
         assert lot is not None
         assert notional is not None
         if not tick or not lot:
-            raise TargetError(f"the market {row['id']} has a tick or lot of zero")
+            raise TargetError(f"the market {row['id']} has a tick or lot of zero", "choose another --symbol")
         return cls(row["id"], tick, lot, notional)
 
     def price(self, value: Decimal, *, up: bool = False) -> Decimal:

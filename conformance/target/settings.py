@@ -176,7 +176,7 @@ def read_config(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", "spot-conformance init writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+        raise ConfigError(f"{path} is not TOML: {error}", "spot-conformance init writes one to start from") from None
     for table, content in document.items():
         _known(table, tuple(_TABLES), str(path))
         rows = content if isinstance(content, list) else [content]
