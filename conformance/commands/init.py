@@ -42,6 +42,7 @@ forbidden_hosts = []        # never run there, whatever else is set: ["api.examp
 # max_orders = 5000         # of one run
 # max_requests_per_second = 20
 # max_duration_s = 1800
+# max_parallel = 1          # cases at the same time; default: by the time that the target takes to answer
 
 # A violation that is known and accepted until a day. It is still looked for; it is an error if it is gone.
 # [[waiver]]

@@ -39,6 +39,7 @@ _RACES: dict[str, Callable[[Judge, Note, list[Exchange]], None]] = {
     "race-end": races.judge_race,
     "burst-end": unavailable.judge_burst,
 }
+_IN_FLIGHT = 64  # requests that may be under way at the same time
 _RECENT = 4000  # acts that are kept to find out which one changed an order that it did not name
 
 
@@ -77,6 +78,8 @@ class Judge:
         self.answers: dict[int, tuple[str, int | None]] = {}
         self.notes: list[Note] = []
         self.troubled: set[str] = set()
+        self.active: set[str] = set()  # cases under way
+        self.tangled: set[str] = set()  # cases to be carried out again, alone
         self.observed: dict[str, str] = {}
         self._fresh: list[Check] = []
 
@@ -144,7 +147,10 @@ class Judge:
         self.notes.append(note)
         if note.what == "market":
             self.tick = Decimal(str(note.data["tick"]))
+        elif note.what == "case-begin":
+            self.active.add(note.case)
         elif note.what == "case-end":
+            self.active.discard(note.case)
             for order_id, checks in list(self.pending.items()):
                 if any(check.case == note.case for check in checks):
                     self.settle(order_id)
@@ -223,6 +229,22 @@ class Judge:
     def acted_since(self, order: Order) -> bool:
         """Whether requests that did not name `order` could have changed it since it was last seen."""
         return any(act.n > order.confirmed and act.case == order.case for act in self.recent)
+
+    def entangled(self, order: Order, exchange: Exchange) -> bool:
+        """Whether a change of `order` may be the doing of a case that was under way at the same time.
+
+        Then nothing is concluded: all cases that may have had a part in it are to be carried out again, alone.
+        """
+        if len(self.active) < 2:
+            return False
+        # numbers are given when a request is sent, so one with a smaller number may have been served later
+        since = {act.case for act in self.recent if act.n > order.confirmed - _IN_FLIGHT}
+        others = (since & self.active) - {order.case, exchange.case}
+        if others:
+            self.tangled |= others | {order.case, exchange.case}
+            self.troubled.add(exchange.case)
+            order.state = State.UNSURE
+        return bool(others)
 
     def confirm(self, order: Order, exchange: Exchange) -> None:
         """The order is as it should be: all that was done since has not changed it."""

@@ -102,6 +102,8 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
         order.exact = False
         judge.troubled.add(exchange.case)
         return
+    if judge.entangled(order, exchange):
+        return
     diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in wrong]
     diff.insert(0, Difference("status", order.status, str(status), status in _LIVE))
     _blame(judge, exchange, order, order.status, str(status), diff)
@@ -209,6 +211,8 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
     diff = _differences(order.final, body)
     if all(d.ok for d in diff):
         judge.confirm(order, exchange)
+        return
+    if judge.entangled(order, exchange):
         return
     seen = "; ".join(f"{d.field} {d.seen}" for d in diff if not d.ok)
     _blame(judge, exchange, order, order.status, seen, diff)

@@ -6,6 +6,7 @@ fails when the oracle found something in it, and is skipped, with a reason, when
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +16,17 @@ from conformance.suite.alongside import Alongside, is_worker
 from conformance.suite.options import PROFILES, add_options, options_of
 
 if TYPE_CHECKING:
+    from conformance.suite.lanes import Lane, Overlapping
     from conformance.suite.session import Session
 
 _SESSION = pytest.StashKey["Session"]()
+_OUTCOMES = pytest.StashKey[dict[str, tuple[str, str | None]]]()
 _FAILURE = pytest.StashKey[SuiteError]()
 _ALONGSIDE = "spot-conformance-alongside"
 _MARKS = (
     "exercises(*ids): the requirements that a case provokes",
     "profile(name): the smallest profile that runs the case (standard or thorough)",
+    "alone: the case may not overlap with others",
     "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
 )
@@ -112,8 +116,30 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """
     if session.config.option.collectonly or is_worker(session.config) or not session.items:
         return
-    if all(map(_is_ours, session.items)) and (error := _open(session)) is not None:
+    if not all(map(_is_ours, session.items)):
+        return
+    if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
+    session.config.stash[_OUTCOMES] = session.config.stash[_SESSION].overlap(list(_overlapping(session.items)))
+
+
+def _overlapping(items: list[pytest.Item]) -> Iterator[Overlapping]:
+    """The cases that may overlap: those that ask for nothing but what each lane has."""
+    from conformance.suite.lanes import SHARED, Overlapping
+
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        names = item._fixtureinfo.argnames
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        asked = [name for name in names if name not in given]
+        if turn(item) or item.get_closest_marker("alone") is not None or not SHARED.issuperset(asked):
+            continue
+
+        yield Overlapping(case_name(item), requirements_of(item), _call(item.obj, given, asked))
+
+
+def _call(function: Callable[..., object], given: dict[str, Any], asked: list[str]) -> Callable[[Lane], object]:
+    return lambda lane: function(**given, **{name: lane.give(name) for name in asked})
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -159,7 +185,13 @@ def venue(conformance_session: Session, request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def states(conformance_session: Session) -> Any:
     """Makes orders in named states."""
-    return conformance_session.states
+    return conformance_session.lane.states
+
+
+@pytest.fixture
+def arena(conformance_session: Session) -> Any:
+    """Open connections for the clients of a race."""
+    return conformance_session.lane.arena
 
 
 @pytest.fixture
@@ -186,9 +218,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     session = session_of(pyfuncitem.config)
     if session is None or not _is_ours(pyfuncitem):
         return None
+    name = case_name(pyfuncitem)
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    outcome, reason = session.carry_out(
-        case_name(pyfuncitem), requirements_of(pyfuncitem), lambda: pyfuncitem.obj(**arguments)
+    outcome, reason = pyfuncitem.config.stash.get(_OUTCOMES, {}).get(name) or session.carry_out(
+        name, requirements_of(pyfuncitem), lambda: pyfuncitem.obj(**arguments)
     )
     if outcome == "failed":
         pytest.fail(reason or "", pytrace=False)

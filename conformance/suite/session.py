@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cached_property
@@ -19,10 +21,11 @@ from conformance.contract import load_contract
 from conformance.errors import ConfigError, SuiteError
 from conformance.fuzz.ahead import Ahead
 from conformance.fuzz.generated import budget
-from conformance.oracle.findings import Check, Finding
+from conformance.oracle.findings import Finding
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Header, Row
 from conformance.suite.aged import Aged
+from conformance.suite.lanes import Lane, Lanes, Overlapping, lanes_for
 from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
@@ -31,8 +34,7 @@ from conformance.target.reconcile import Outcome, reconcile
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings, Waiver, load_settings
-from conformance.target.states import States
-from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
+from conformance.target.trouble import BookNeeded, LimitReached, NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 from conformance.waivers import check_waivers
 
@@ -64,9 +66,10 @@ class Session:
         self.listeners: list[Callable[[str, str, float, str | None], None]] = getattr(options, "case_listeners", [])
         self.row_listeners: list[Callable[[Row], None]] = getattr(options, "row_listeners", [])
         self.reference: Running | None = None
-        self.fresh: list[Check] = []
+        self._fresh: defaultdict[str, list[Finding]] = defaultdict(list)
         self._finished = False
         self._stuck = 0
+        self._telling = threading.Lock()
         header = Header(
             schema=SCHEMA,
             suite_version=__version__,
@@ -95,11 +98,14 @@ class Session:
         self.journal = Journal(self.report_dir, settings.base_url, embedded=settings.embedded)
         self.client = Client(settings, self.recorder, Clock(), redactor, self.journal)
         self.venue = Venue(settings, self.client, self.judge, seed=options.conformance_seed)
-        self.states = States(self.venue)
+        self.lane = Lane(self, self.venue)
+        self.states = self.lane.states
         self.aged = Aged(self.venue, self.states)
 
     def _hear(self, row: Row) -> None:
-        self.fresh += self.judge.feed(row)
+        for check in self.judge.feed(row):
+            if check.finding is not None:
+                self._fresh[check.case].append(check.finding)
         for listener in self.row_listeners:
             listener(row)
 
@@ -166,7 +172,7 @@ class Session:
         with stop.shielded():
             outcome = self._reconcile()
             self.journal.reconciled(outcome.left)
-            self.recorder.note("cleanup", left=outcome.left, placed=self.venue.placed, **outcome.note())
+            self.recorder.note("cleanup", left=outcome.left, placed=self.client.limits.orders, **outcome.note())
             self.close()
 
     def _reconcile(self) -> Outcome:
@@ -186,44 +192,71 @@ class Session:
             self.recorder.note("clock", low=low, high=high, offset=self.client.clock.offset)
             self.recorder.close()
             self.journal.close()
+            self.lane.close()
             self.client.close()
             self._cleanup.close()
 
     # ------------------------------------------------------------------ cases
 
-    def carry_out(self, name: str, requirements: list[str], case: Callable[[], object]) -> tuple[str, str | None]:
+    def overlap(self, cases: list[Overlapping]) -> dict[str, tuple[str, str | None]]:
+        """Carry out at the same time what may overlap, if the target is far away.
+
+        The outcomes by name, of those only that need not be carried out (again) alone.
+        """
+        count = lanes_for(self.client.pace, self.settings.safety.max_parallel)
+        if count < 2 or len(cases) < 2:
+            return {}
+        self.recorder.note("lanes", lanes=count, pace=self.client.pace)
+        lanes = Lanes(self, count)
+        lanes.carry_out(cases)
+        return lanes.outcomes
+
+    def carry_out(
+        self, name: str, requirements: list[str], case: Callable[[], object], lane: Lane | None = None
+    ) -> tuple[str, str | None]:
         """Carry a case out, starting over on passing trouble; its outcome and the reason for it.
 
         The outcome is passed, failed, undecided or not_exercised. Orders of the case are canceled in any event.
+        With a `lane` the case overlaps with those of other lanes; raises BookNeeded if it cannot do so in this one.
         """
         started = time.monotonic()
+        venue = (lane or self.lane).venue
         self.recorder.note("case-begin", name, requirements=requirements)
-        self.fresh = []
-        outcome, reason = "undecided", None
+        outcome, reason, put_off = "undecided", None, False
         try:
-            outcome, reason = self._attempts(name, case)
+            outcome, reason = self._attempts(name, case, venue)
+        except BookNeeded:
+            put_off = True
+            raise
         except KeyboardInterrupt:
             self.recorder.note("interrupted", name)
             raise
         finally:
             if not stop.requested():  # else the clean-up of the whole run is at hand, and quicker
-                self.venue.sweep()
-            findings = [c.finding for c in self.fresh if c.finding is not None and c.case == name]
-            musts = [f for f in findings if self.contract.requirements[f.requirement].level == "MUST"]
-            if musts:
-                outcome = "failed"
-                kinds = {f.requirement: f for f in musts}
-                for shown in self._shown(name, set(kinds)):
-                    kinds[shown.requirement] = shown
-                reason = "\n".join(
-                    f"{f.requirement}: {f.message}\n  expected {f.expected}\n  seen     {f.seen}"
-                    + (f"\n  {f.why}" if f.why else "")
-                    for f in kinds.values()
-                )
-            self.recorder.note("case-end", name, outcome=outcome, reason=reason)
-        for listener in self.listeners:
-            listener(name, outcome, time.monotonic() - started, reason)
+                venue.sweep()
+            if not put_off:
+                outcome, reason = self._told(name, outcome, reason)
+                self.recorder.note("case-end", name, outcome=outcome, reason=reason)
+        if lane is None or (outcome != "undecided" and name not in self.judge.tangled):
+            with self._telling:
+                for listener in self.listeners:
+                    listener(name, outcome, time.monotonic() - started, reason)
         return outcome, reason
+
+    def _told(self, name: str, outcome: str, reason: str | None) -> tuple[str, str | None]:
+        """A case's outcome and reason, with what the oracle found in it."""
+        findings = self._fresh.pop(name, [])
+        musts = [f for f in findings if self.contract.requirements[f.requirement].level == "MUST"]
+        if not musts:
+            return outcome, reason
+        kinds = {f.requirement: f for f in musts}
+        for shown in self._shown(name, set(kinds)):
+            kinds[shown.requirement] = shown
+        return "failed", "\n".join(
+            f"{f.requirement}: {f.message}\n  expected {f.expected}\n  seen     {f.seen}"
+            + (f"\n  {f.why}" if f.why else "")
+            for f in kinds.values()
+        )
 
     def _shown(self, case: str, requirements: set[str]) -> list[Finding]:
         """A case's findings as the report shows them, perhaps made small by a driver; the first one last."""
@@ -234,12 +267,13 @@ class Session:
             if group.first.case == case
         ]
 
-    def _attempts(self, name: str, case: Callable[[], object]) -> tuple[str, str | None]:
+    def _attempts(self, name: str, case: Callable[[], object], venue: Venue) -> tuple[str, str | None]:
         reason = ""
         starts = _STARTS if self._stuck < _PATIENCE else 2
+        self.judge.tangled.discard(name)
         for attempt in range(starts):
             wait = False
-            self.venue.restart(name)
+            venue.restart(name)
             self.judge.troubled.discard(name)
             try:
                 self.client.limits.check("suite")
@@ -256,9 +290,11 @@ class Session:
                 if name not in self.judge.troubled:
                     return "passed", None
                 reason = "an answer was lost, or somebody else traded with our orders"
-            self.venue.sweep()
+            if name in self.judge.tangled:
+                return "undecided", "an order has changed while other cases were under way"
+            venue.sweep()
             if wait:
-                self.venue.pause(min(attempt, 3))
+                venue.pause(min(attempt, 3))
         self._stuck += 1
         return "undecided", f"{reason} ({starts} starts)"
 

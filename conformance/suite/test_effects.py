@@ -68,6 +68,7 @@ def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
     _cross(venue, states, aged.canceled())
 
 
+@pytest.mark.alone
 @pytest.mark.exercises("cancel.effects.not-listed", "cancel.effects.own-orders", "cancel.effects.terminal")
 @SIDES
 def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> None:
@@ -81,6 +82,7 @@ def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> Non
     venue.look(canceled)
 
 
+@pytest.mark.alone
 @pytest.mark.exercises("cancel.effects.not-listed")
 def test_partially_filled_not_listed(venue: Venue, states: States, scheme: str) -> None:
     """The same for an order that had fills."""

@@ -80,6 +80,7 @@ def test_hostile_id(venue: Venue, scheme: str, name: str) -> None:
     venue.cancel(HOSTILE[name], scheme=scheme)
 
 
+@pytest.mark.alone
 @pytest.mark.exercises("cancel.errors.empty-id")
 @pytest.mark.profile("standard")
 def test_empty_id(venue: Venue, states: States, scheme: str) -> None:

@@ -7,31 +7,22 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order
-from conformance.suite.session import Session
 from conformance.target.client import Call
 from conformance.target.race import Arena, Runner
 from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
-_CONNECTIONS = 6
 # profile: (overlaps wanted, races at most)
 _ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
 _SIDES = ("buy", "sell")
-
-
-@pytest.fixture(scope="module")
-def arena(conformance_session: Session) -> Iterator[Arena]:
-    """Open connections for the clients of a race."""
-    with Arena(conformance_session.venue, _CONNECTIONS) as opened:
-        yield opened
 
 
 def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -> None:

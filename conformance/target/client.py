@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import ssl
+import statistics
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 import httpx
@@ -23,6 +25,7 @@ from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
 from conformance.target.transport import Transport, proxy_for
 
+_PACE_OF = 15  # exchanges
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
 _CUT_BODY = 100_000  # characters kept of a body that is too large
@@ -103,6 +106,12 @@ class Client:
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
         self._http = self.new_http()
+        self._took: deque[float] = deque(maxlen=_PACE_OF)
+
+    @property
+    def pace(self) -> float:
+        """How long (s) the target usually takes to answer, by the newest exchanges."""
+        return statistics.median(self._took) if self._took else 0.0
 
     def new_http(self) -> httpx.Client:
         """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
@@ -139,11 +148,12 @@ class Client:
             self.limits.check_order(call.body or "{}")
             within = {} if self.clock.samples else {"within": UNKNOWN_CLOCK_S}
             at = time.time() + self.clock.offset
-            self.journal.placing(number, call.auth.account, call.body or "{}", at, **within)
+            self.journal.placing(number, call.auth.account, call.body or "{}", at, case=call.case, **within)
         sent_at, start = time.time(), time.monotonic()
         response, error = self._transfer(http, request, call.signer)
         end = time.monotonic()
         if response is not None:
+            self._took.append(end - start)
             self.clock.observe_date(response.header("date"), sent_at, sent_at + (end - start))
         exchange = Exchange(
             n=number,

@@ -43,9 +43,11 @@ class Journal:
             if not self._file.closed:
                 self._file.write(json.dumps(row).encode() + b"\n")
 
-    def placing(self, n: int, account: str, body: str, at: float, within: float = SLACK_S) -> None:
+    def placing(
+        self, n: int, account: str, body: str, at: float, within: float = SLACK_S, *, case: str = ""
+    ) -> None:
         """An order is about to be sent: exchange `n`, at Unix time `at` on the target's clock, ± `within` s."""
-        row = {"place": n, "account": account, "order": json.loads(body), "at": at, "within": within}
+        row = {"place": n, "case": case, "account": account, "order": json.loads(body), "at": at, "within": within}
         self._unanswered[n] = row
         self._write(row)
 
@@ -56,9 +58,9 @@ class Journal:
             self._known.add(order_id.lower())
         self._write({"placed": n, "id": order_id})
 
-    def unanswered(self) -> list[dict[str, Any]]:
-        """The placings whose answer was lost and that are still looked for."""
-        return list(self._unanswered.values())
+    def unanswered(self, case: str | None = None) -> list[dict[str, Any]]:
+        """The placings (of one case) whose answer was lost and that are still looked for."""
+        return [row for row in list(self._unanswered.values()) if case in (None, row["case"])]
 
     def known(self) -> set[str]:
         """The ids (lower case) of all orders of the run that an answer told."""

@@ -9,10 +9,12 @@ from typing import Any
 
 from conformance.errors import TargetError
 from conformance.oracle.amounts import decimal_of
+from conformance.target.trouble import BookNeeded
 
 _EXAMPLE_PRICE = Decimal("0.5")  # where the page's own example trades; used while nothing better is known
 _WIDE = Decimal("1.25")  # how far the band reaches at most on either side of the middle
 _GALLOPS = 24
+_LANE = 60  # ticks from the resting prices of one lane to those of the next
 _NAME_ONE = "set price under [target] to about where the market trades"
 
 
@@ -60,6 +62,12 @@ class Band:
     floor: Decimal
     ceil: Decimal
     quiet: bool
+    lane: int = 0
+
+    @property
+    def lanes(self) -> int:
+        """For how many lanes there are resting prices below the band (above it there always are)."""
+        return max(1, int(self.rules.price(self.floor * Decimal("0.8")) / self.rules.tick / 2) // _LANE)
 
     @property
     def ticks(self) -> int:
@@ -93,11 +101,20 @@ class Band:
         return self.ceil
 
     def resting(self, side: str, step: int = 0) -> Decimal:
-        """A price far from the market at which an order of `side` rests undisturbed."""
+        """A price far from the market at which an order of `side` rests undisturbed, another one for each lane."""
         rules = self.rules
+        step += self.lane * _LANE
         if side == "buy":
             return max(rules.price(self.floor * Decimal("0.8")) - step * rules.tick, rules.tick)
         return rules.price(self.ceil * Decimal("1.25"), up=True) + step * rules.tick
+
+
+class SharedBand(Band):
+    """The band as a lane sees it that has not got the book: its orders may rest, and nothing else."""
+
+    def levels(self, count: int, *, gap: int = 40) -> list[Decimal]:
+        """Raises BookNeeded."""
+        raise BookNeeded
 
 
 def default_band(rules: Rules, hint: Decimal | None = None) -> Band:

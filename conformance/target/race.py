@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order
@@ -36,7 +34,7 @@ class Runner:
 class Arena:
     """Connections that are opened beforehand, so that a race is not decided by a handshake.
 
-    Use as a context manager; it closes them. `pace` is the time (s) that an answer usually takes here.
+    `pace` is the time (s) that an answer usually takes here.
     """
 
     def __init__(self, venue: Venue, size: int) -> None:
@@ -45,12 +43,8 @@ class Arena:
         self._https = [venue.client.new_http() for _ in range(size)]
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="race")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close them."""
         self._pool.shutdown(wait=True)
         for http in self._https:
             http.close()
@@ -77,7 +71,7 @@ class Arena:
             venue.recorder.note(
                 "race-end", venue.case, race=name, order=order.id, kind=kind, trial=trial, quiet=venue.band.quiet
             )
-        return venue.judge.race_log[-1]
+        return next(record for record in reversed(venue.judge.race_log) if record.race == name)
 
     def _warm(self, order: Order, count: int) -> None:
         """Open the connections (a server may have closed them since), and learn the pace."""

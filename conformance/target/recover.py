@@ -28,7 +28,7 @@ def recover(venue: Venue) -> bool:
     had no fills and is canceled.
     """
     journal = venue.client.journal
-    lost = journal.unanswered()
+    lost = journal.unanswered(venue.case if venue.shared else None)
     clean = True
     for name in {str(intent["account"]) for intent in lost}:
         mine = [intent for intent in lost if intent["account"] == name]

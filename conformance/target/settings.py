@@ -50,6 +50,7 @@ class Safety:
     max_orders: int = 5000
     max_requests_per_second: float | None = None
     max_duration_s: float | None = None
+    max_parallel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,9 @@ def read_config(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", "spot-conformance init writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}", "spot-conformance init writes one to start from") from None
+        raise ConfigError(
+            f"{path} is not TOML: {error}", "spot-conformance init writes one to start from"
+        ) from None
     for table, content in document.items():
         _known(table, tuple(_TABLES), str(path))
         rows = content if isinstance(content, list) else [content]
@@ -320,6 +323,7 @@ def _safety(table: Mapping[str, Any], flags: Mapping[str, Any]) -> Safety:
         max_orders=int(table.get("max_orders", 5000)),
         max_requests_per_second=float(_decimal(rate, "safety.max_requests_per_second") or 0) or None,
         max_duration_s=float(_decimal(duration, "safety.max_duration_s") or 0) or None,
+        max_parallel=int(table.get("max_parallel", 0)) or None,
     )
 
 

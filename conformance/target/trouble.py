@@ -4,6 +4,7 @@ Trouble            something passing got in the way (network, rate limit, a stra
 Undecidable        it got in the way for good, or the target cannot be brought into the state: undecided
 NotExercised       the target lacks what the case needs (an account, a credential): not exercised
 LimitReached       the time that the user gave is over: this case and all others end at once, undecided
+BookNeeded         a case that overlaps with others asks for prices at which orders trade: put off, not a trouble
 """
 
 from __future__ import annotations
@@ -27,3 +28,7 @@ class NotExercised(Exception):
 
 class LimitReached(Exception):
     """The longest duration that the user set is over; no patience and no other driver may go on."""
+
+
+class BookNeeded(Exception):
+    """The case needs the book for itself, and shares it with others now."""

@@ -7,6 +7,7 @@ leads to a look at the order, and only a live order is canceled again.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import random
@@ -62,6 +63,7 @@ class Venue:
         self.rules: Rules
         self.band: Band
         self._steps = itertools.count(1)
+        self.shared = False
         self.placed = 0
         self.has: dict[str, bool] = {}
         self.reached = False
@@ -69,6 +71,14 @@ class Venue:
         self.closed: str | None = None  # why no order can be placed at all
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.lasting: Counter[tuple[object, ...]] = Counter()
+
+    def beside(self, lane: int) -> Venue:
+        """The same target for a case that overlaps with others: resting prices, case and chance of its own."""
+        venue = copy.copy(self)
+        venue.shared = True
+        venue.random = random.Random(self.random.random())
+        venue.band = replace(self.band, lane=lane)
+        return venue
 
     # ------------------------------------------------------------------ credentials
 
@@ -366,7 +376,7 @@ class Venue:
         """
         left = 0
         driver, self.driver = self.driver, "cleanup"
-        if self.client.journal.unanswered():
+        if self.client.journal.unanswered(self.case if self.shared else None):
             recover(self)
         picked = list(self.judge.ledger.live()) if which else [o for o in self.mine() if o.id not in self.given_up]
         for order in picked:

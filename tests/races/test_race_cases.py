@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -92,7 +92,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def race(session: Session, *cases: Callable[..., None]) -> None:
     """Carry races out, with fills part by part and as a whole."""
     venue, states = session.venue, session.states
-    with Arena(venue, 6) as arena:
+    with closing(Arena(venue, 6)) as arena:
         for case in cases:
             if case is races.test_cancel_and_fill:
                 case(venue, states, arena, whole=False)

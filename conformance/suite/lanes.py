@@ -1,0 +1,161 @@
+"""Lanes: each carries cases out, one after the other, with a venue of its own.
+
+On a target close by there is one lane. On a distant one, where a run mostly waits for answers, several lanes work
+at the same time on what can be told apart: orders that only rest, each lane's at prices of its own, far from the
+market. Trades between our accounts need the book for themselves, since whoever trades meets the best price first:
+the cases that make them share one lane. What takes a whole balance, lists orders or cancels all comes afterwards,
+alone.
+
+Overlap never changes a verdict: a case that was not decided beside others is carried out again, alone, and so are
+all cases that may have had a part in a surprise (`Judge.tangled`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from conformance.target.market import SharedBand
+from conformance.target.race import Arena
+from conformance.target.states import States
+from conformance.target.trouble import BookNeeded
+from conformance.target.venue import Venue
+
+if TYPE_CHECKING:
+    from conformance.suite.session import Session
+
+_WORTH_IT_S = 0.008  # with answers quicker than this our own work is the larger part, and one lane is enough
+_WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
+MOST = 12
+_RACERS = 6  # connections of an arena
+SHARED = frozenset({"venue", "states", "arena", "generated"})  # what a case may ask for and yet overlap with others
+
+
+def lanes_for(pace: float, most: int | None) -> int:
+    """How many lanes a target is worth that answers after `pace` s, if the user allows `most`."""
+    if pace < _WORTH_IT_S:
+        return 1
+    return max(1, min(most or MOST, MOST, int(pace / _WORK_S)))
+
+
+class Lane:
+    """What a case is given: a venue, states on it, an arena. `findings` has those of the case under way."""
+
+    def __init__(self, session: Session, venue: Venue) -> None:
+        self.session, self.venue = session, venue
+        self.states = States(venue)
+        self._arena: Arena | None = None
+
+    @property
+    def arena(self) -> Arena:
+        """Connections for races, opened when first asked for."""
+        if self._arena is None:
+            self._arena = Arena(self.venue, _RACERS)
+        return self._arena
+
+    def give(self, name: str) -> Any:
+        """What is called `name` in the arguments of a case."""
+        return self.session.generated if name == "generated" else getattr(self, name)
+
+    def close(self) -> None:
+        """Close its connections."""
+        if self._arena is not None:
+            self._arena.close()
+
+
+@dataclass(frozen=True)
+class Overlapping:
+    """A case that may overlap with others; `call` carries it out with what a lane gives it."""
+
+    name: str
+    requirements: list[str]
+    call: Callable[[Lane], object]
+
+
+class Lanes:
+    """Carries cases out in `count` lanes. `outcomes` has those that need not be carried out again alone."""
+
+    def __init__(self, session: Session, count: int) -> None:
+        self.session, self.count = session, count
+        self.outcomes: dict[str, tuple[str, str | None]] = {}
+        self._free: deque[Overlapping] = deque()
+        self._book: deque[Overlapping] = deque()
+        self._running: defaultdict[int, bool] = defaultdict(bool)
+        self._lock = threading.Condition()
+        self._failures: list[BaseException] = []
+
+    def carry_out(self, cases: list[Overlapping]) -> None:
+        """Carry out all; returns when the last has ended. Raises what a case raised that broke, or Ctrl-C."""
+        self._free.extend(cases)
+        lanes = [Lane(self.session, self._venue(number)) for number in range(self.count)]
+        threads = [
+            threading.Thread(target=self._work, args=(lane, number), name=f"lane {number}", daemon=True)
+            for number, lane in enumerate(lanes)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            with self._lock:
+                self._free.clear()
+                self._book.clear()
+                self._lock.notify_all()
+            for thread in threads:
+                thread.join()
+            for lane in lanes:
+                lane.close()
+        if self._failures:
+            raise self._failures[0]
+        for name in self.session.judge.tangled:
+            self.outcomes.pop(name, None)
+
+    def _venue(self, number: int) -> Venue:
+        venue = self.session.venue.beside(number)
+        if number:  # lane 0 has the book
+            band = venue.band
+            venue.band = SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
+        return venue
+
+    def _work(self, lane: Lane, number: int) -> None:
+        try:
+            while (case := self._next(number)) is not None:
+                self._one(lane, number, case)
+        except BaseException as error:
+            with self._lock:
+                self._failures.append(error)
+                self._free.clear()
+                self._book.clear()
+        finally:
+            with self._lock:
+                self._running[number] = False
+                self._lock.notify_all()
+
+    def _next(self, number: int) -> Overlapping | None:
+        """The next case for a lane. The lane of the book waits for what others may still put off."""
+        with self._lock:
+            self._running[number] = False
+            self._lock.notify_all()
+            while True:
+                queue = self._book if number == 0 and self._book else self._free
+                if queue:
+                    self._running[number] = True
+                    return queue.popleft()
+                if number or not any(self._running.values()):
+                    return None
+                self._lock.wait()
+
+    def _one(self, lane: Lane, number: int, case: Overlapping) -> None:
+        try:
+            outcome = self.session.carry_out(case.name, case.requirements, lambda: case.call(lane), lane)
+        except BookNeeded:
+            with self._lock:
+                self._book.append(case)
+                self._lock.notify_all()
+            return
+        if outcome[0] != "undecided":
+            self.outcomes[case.name] = outcome
