@@ -68,7 +68,8 @@ def make_plan(settings: Settings, options: dict[str, Any]) -> Plan:
     longest = settings.safety.max_duration_s
     if longest is not None and plan.duration_s > longest:
         raise ConfigError(
-            f"{plan.duration_s:g} s are more than the {longest:g} s of safety.max_duration_s", "give a shorter --duration"
+            f"{plan.duration_s:g} s are more than the {longest:g} s of safety.max_duration_s",
+            "give a shorter --duration",
         )
     orders = plan.rate * plan.duration_s
     if orders > plan.max_orders:
