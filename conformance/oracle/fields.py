@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from conformance.oracle.amounts import decimal_of, is_average, plain
@@ -29,24 +30,61 @@ FIELDS = (
 REQUIREMENT = {name: f"cancel.fields.{name.replace('_', '-')}" for name in FIELDS}
 AMOUNTS = ("price", "quantity", "filled_qty", "avg_fill_price")
 TIMES = ("created_at", "updated_at")
+_NUMBERS = ("price", "quantity", "quote_quantity")
+_ECHOED = ("id", "symbol", "side", "type", "tif", *_NUMBERS)
+_WRONG_ECHO = {name: f"{name} is not as it was placed" for name in _ECHOED} | {"id": "id is not the order's id"}
 _MILLISECONDS = 100_000_000_000  # as seconds that is the year 5138
 _SLACK = 1.0  # s: two clocks that are each read in whole seconds differ by one more than they do
 
 
-@dataclass(frozen=True, slots=True)
+Words = str | Callable[[], str]
+
+
 class FieldCheck:
     """One field of one answer judged by one requirement.
 
-    `why` says where the expectation comes from, and `wrong` in words what is wrong if it is.
+    `why` says where the expectation comes from, and `wrong` in words what is wrong if it is. Words that take work
+    are given as a function, called only if somebody asks for them: of most checks only `ok` is ever read.
     """
 
-    requirement: str
-    field: str
-    expected: str
-    seen: str
-    ok: bool
-    why: str = ""
-    wrong: str = ""
+    __slots__ = ("_expected", "_seen", "_why", "_wrong", "field", "ok", "requirement")
+
+    def __init__(
+        self,
+        requirement: str,
+        field: str,
+        expected: Words,
+        seen: Words,
+        ok: bool,
+        why: Words = "",
+        wrong: Words = "",
+    ) -> None:
+        self.requirement, self.field, self.ok = requirement, field, ok
+        self._expected, self._seen, self._why, self._wrong = expected, seen, why, wrong
+
+    @property
+    def expected(self) -> str:
+        """What the field must be."""
+        return _said(self._expected)
+
+    @property
+    def seen(self) -> str:
+        """What it is."""
+        return _said(self._seen)
+
+    @property
+    def why(self) -> str:
+        """Where the expectation comes from."""
+        return _said(self._why)
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong, if it is not ok."""
+        return _said(self._wrong)
+
+
+def _said(words: Words) -> str:
+    return words if isinstance(words, str) else words()
 
 
 def show(value: Any) -> str:
@@ -69,72 +107,69 @@ def check_form(body: dict[str, Any]) -> Iterator[FieldCheck]:
         "all fourteen fields",
         f"no {', '.join(missing)}" if missing else "all fourteen",
         not missing,
-        wrong=f"the canceled order lacks {', '.join(missing)}",
+        wrong=lambda: f"the canceled order lacks {', '.join(missing)}",
     )
     if "status" in body:
         good, wrong = body["status"] == "canceled", "status is not canceled"
-        yield FieldCheck(REQUIREMENT["status"], "status", '"canceled"', show(body["status"]), good, wrong=wrong)
+        seen = partial(show, body["status"])
+        yield FieldCheck(REQUIREMENT["status"], "status", '"canceled"', seen, good, wrong=wrong)
     for name in AMOUNTS:
         if name in body and not (name == "price" and body[name] is None):
-            good, wrong = decimal_of(body[name]) is not None, f"{name} is not a decimal string"
-            requirement = "cancel.fields.decimal-strings"
-            yield FieldCheck(requirement, name, "a decimal string", show(body[name]), good, wrong=wrong)
+            good, no = decimal_of(body[name]) is not None, partial(_not, name, "a decimal string")
+            requirement, seen = "cancel.fields.decimal-strings", partial(show, body[name])
+            yield FieldCheck(requirement, name, "a decimal string", seen, good, wrong=no)
     for name in TIMES:
         if name in body:
             value = body[name]
             good = type(value) is int and 0 <= value < _MILLISECONDS
-            requirement, wrong = "cancel.fields.unix-seconds", f"{name} is not an integer in Unix seconds"
-            yield FieldCheck(requirement, name, "an integer in Unix seconds", show(value), good, wrong=wrong)
+            requirement, no = "cancel.fields.unix-seconds", partial(_not, name, "an integer in Unix seconds")
+            yield FieldCheck(requirement, name, "an integer in Unix seconds", partial(show, value), good, wrong=no)
     if "reject_reason" in body:
         value = body["reject_reason"]
         wrong = "reject_reason is not null, although the order was canceled and not rejected"
-        yield FieldCheck(
-            REQUIREMENT["reject_reason"], "reject_reason", "null", show(value), value is None, wrong=wrong
-        )
+        seen, good = partial(show, value), value is None
+        yield FieldCheck(REQUIREMENT["reject_reason"], "reject_reason", "null", seen, good, wrong=wrong)
     created, updated = body.get("created_at"), body.get("updated_at")
     if type(created) is int and type(updated) is int:
         yield FieldCheck(
             "cancel.fields.time-order",
             "updated_at",
-            f"not before created_at {created}",
-            show(updated),
+            lambda: f"not before created_at {created}",
+            partial(show, updated),
             updated >= created,
             wrong="updated_at lies before created_at",
         )
 
 
-def _same_number(expected: Decimal | None) -> Callable[[Any], bool]:
-    def same(value: Any) -> bool:
-        number = decimal_of(value)
-        if expected is None or value is None:
-            return value is None and expected is None
-        return number is None or number == expected
+def _not(name: str, what: str) -> str:
+    return f"{name} is not {what}"
 
-    return same
+
+def _is_same(name: str, expected: str | Decimal | None, value: Any) -> bool:
+    """Whether a field repeats what was sent; a number of the wrong form is another check's business."""
+    if name == "id":
+        return isinstance(value, str) and value.lower() == expected
+    if name not in _NUMBERS:
+        return bool(value == expected)
+    if expected is None or value is None:
+        return value is None and expected is None
+    number = decimal_of(value)
+    return number is None or number == expected
 
 
 def check_echo(order: Order, body: dict[str, Any]) -> Iterator[FieldCheck]:
     """The fields that repeat what the order was placed with."""
-    echoes: list[tuple[str, str, Callable[[Any], bool]]] = [
-        ("id", show(order.id), lambda v: isinstance(v, str) and v.lower() == order.id),
-        ("symbol", show(order.symbol), lambda v: v == order.symbol),
-        ("side", show(order.side), lambda v: v == order.side),
-        ("type", show(order.type), lambda v: v == order.type),
-        ("tif", show(order.tif), lambda v: v == order.tif),
-        ("price", _amount(order.price), _same_number(order.price)),
-        ("quantity", _amount(order.quantity), _same_number(order.quantity)),
-        ("quote_quantity", _amount(order.quote_quantity), _same_number(order.quote_quantity)),
-    ]
-    for name, expected, is_same in echoes:
+    for name in _ECHOED:
         if name in body:
-            seen = body[name]
-            wrong = "id is not the order's id" if name == "id" else f"{name} is not as it was placed"
+            expected, seen = getattr(order, name), body[name]
+            told = partial(_amount if name in _NUMBERS else show, expected)
+            ok = _is_same(name, expected, seen)
             yield FieldCheck(
-                REQUIREMENT[name], name, expected, show(seen), is_same(seen), "as it was placed", wrong
+                REQUIREMENT[name], name, told, partial(show, seen), ok, "as it was placed", _WRONG_ECHO[name]
             )
 
 
-def _amount(value: Decimal | None) -> str:
+def _amount(value: Decimal | Fraction | None) -> str:
     return "null" if value is None else f'"{plain(value)}"'
 
 
@@ -142,31 +177,36 @@ def check_fills(order: Order, body: dict[str, Any], tick: Decimal) -> Iterator[F
     """filled_qty and avg_fill_price against the fills in the ledger; nothing if they are not known exactly."""
     if not order.exact:
         return
-    fills = " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in order.fills) or "no fills"
+    fills = partial(_told_fills, order)
     seen = decimal_of(body.get("filled_qty"))
     if seen is not None:
-        expected = f'"{plain(order.filled)}"'
+        filled = order.filled
         yield FieldCheck(
             REQUIREMENT["filled_qty"],
             "filled_qty",
-            expected,
-            show(body["filled_qty"]),
-            seen == order.filled,
+            partial(_amount, filled),
+            partial(show, body["filled_qty"]),
+            seen == filled,
             fills,
             "filled_qty is not the sum of the fills before the cancel",
         )
     if "avg_fill_price" not in body:
         return
     value = body["avg_fill_price"]
+    told = partial(show, value)
     if not order.fills:
         requirement = "cancel.fields.avg-fill-price-zero"
         wrong = 'avg_fill_price is not "0", although nothing was filled'
-        yield FieldCheck(requirement, "avg_fill_price", '"0"', show(value), value == "0", fills, wrong)
+        yield FieldCheck(requirement, "avg_fill_price", '"0"', told, value == "0", fills, wrong)
     elif (average := decimal_of(value)) is not None:
-        good = is_average(average, order.average, tick)
-        expected = f'"{plain(order.average)}"'
-        wrong = _wrong_average(order, average)
-        yield FieldCheck(REQUIREMENT["avg_fill_price"], "avg_fill_price", expected, show(value), good, fills, wrong)
+        exact = order.average
+        good = is_average(average, exact, tick)
+        expected, guess = partial(_amount, exact), partial(_wrong_average, order, average)
+        yield FieldCheck(REQUIREMENT["avg_fill_price"], "avg_fill_price", expected, told, good, fills, guess)
+
+
+def _told_fills(order: Order) -> str:
+    return " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in order.fills) or "no fills"
 
 
 def _wrong_average(order: Order, seen: Decimal) -> str:
@@ -196,8 +236,8 @@ def check_times(order: Order, body: dict[str, Any], start: float, end: float) ->
         yield FieldCheck(
             REQUIREMENT["created_at"],
             "created_at",
-            str(order.created_at),
-            show(created),
+            partial(str, order.created_at),
+            partial(show, created),
             created == order.created_at,
             "as New Order answered",
             "created_at is not the one that New Order answered",
@@ -206,8 +246,13 @@ def check_times(order: Order, body: dict[str, Any], start: float, end: float) ->
         low = order.created_at + (start - order.placed[1]) - 1 - _SLACK
         high = order.created_at + (end - order.placed[0]) + 1 + _SLACK
         shortest, longest = max(0.0, start - order.placed[1]), end - order.placed[0]
-        why = f"the cancel came {shortest:.1f} to {longest:.1f} s after the placing (created_at {order.created_at})"
-        good = low <= updated <= high
-        expected = f"{max(order.created_at, round(low))} to {round(high)}"
-        wrong = f"updated_at lies {'before' if updated < low else 'after'} the cancel"
-        yield FieldCheck(REQUIREMENT["updated_at"], "updated_at", expected, show(updated), good, why, wrong)
+        made, good = order.created_at, low <= updated <= high
+
+        def why() -> str:
+            return f"the cancel came {shortest:.1f} to {longest:.1f} s after the placing (created_at {made})"
+
+        def expected() -> str:
+            return f"{max(made, round(low))} to {round(high)}"
+
+        seen, wrong = partial(show, updated), f"updated_at lies {'before' if updated < low else 'after'} the cancel"
+        yield FieldCheck(REQUIREMENT["updated_at"], "updated_at", expected, seen, good, why, wrong)

@@ -63,6 +63,9 @@ def read_id(segment: str) -> PathId:
     Upper case is the same UUID (RFC 9562, section 4), but no page says that it must be taken, so like the nil and
     max UUIDs and other spellings of 128 bits it is left open: a server may know it as a UUID or not.
     """
+    if _HYPHENATED.fullmatch(segment):  # as nearly all are: nothing in it is encoded, nothing hostile
+        uuid = segment.lower()
+        return PathId(IdKind.SPELLING if uuid in _SPECIAL or uuid != segment else IdKind.UUID, uuid)
     raw = unquote_to_bytes(segment)
     if not raw:
         return PathId(IdKind.EMPTY, None)

@@ -37,8 +37,11 @@ def check_schema(
 
     Fields in `known` were found wrong already. A missing field is the field checks' business.
     """
+    validator = _validator(document)
+    if validator.is_valid(body):
+        return
     told = set(known)
-    for error in _validator(document).iter_errors(dict(body)):
+    for error in validator.iter_errors(dict(body)):
         name = str(error.instance_path[0]) if error.instance_path else _field_of(error, body)
         if name is None or name in told or name not in REQUIREMENT:
             continue
