@@ -24,7 +24,8 @@ from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Exchange, Header, Row
 from conformance.target.client import Call, Client, again
 from conformance.target.clock import Clock
-from conformance.target.contact import check_credential, choose_market, hint_for, make_contact
+from conformance.target.contact import check_credential, hint_for, make_contact
+from conformance.target.listing import choose_market
 from conformance.target.market import Band
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
