@@ -25,6 +25,7 @@ from conformance.record import Exchange, Note, Response
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
+_OF_FIELDS = frozenset(fields.REQUIREMENT.values())
 _STALE = 4.0  # s: a signed request that took longer may have expired on the way
 
 
@@ -311,12 +312,14 @@ def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[st
         checks += fields.check_times(order, body, exchange.start, exchange.end)
     broken = {check.field for check in checks if not check.ok}
     checks += schema.check_schema(judge.contract.openapi, body, broken)
-    diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in fields.FIELDS]
+    diff: list[Difference] = []
+    if not all(check.ok for check in checks):  # else nobody reads it
+        diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in fields.FIELDS]
     stranger = order is not None and _filled_by_a_stranger(order, body)
     for check in checks:
         if check.ok:
             # a value of the wrong form proves nothing about what it says
-            if check.field not in broken or check.requirement in fields.REQUIREMENT.values():
+            if check.field not in broken or check.requirement in _OF_FIELDS:
                 judge.held(check.requirement, exchange)
             continue
         finding = Finding(

@@ -206,10 +206,22 @@ class Judge:
     def act(self, exchange: Exchange, requirement: str, order: Order | None) -> None:
         """Remember that an exchange may have changed an order (the one it named, or any)."""
         account = exchange.auth.account if exchange.auth else None
-        act = Act(exchange.n, exchange.case, account, requirement)
+        peak = max(exchange.n, self.recent[-1].peak if self.recent else 0)
+        act = Act(exchange.n, exchange.case, account, requirement, peak)
         if order is not None:
             order.acts.append(act)
         self.recent.append(act)
+
+    def since(self, n: int) -> list[Act]:
+        """The recent acts with a number above `n`, in the order in which they were judged."""
+        found = []
+        for act in reversed(self.recent):
+            if act.peak <= n:
+                break  # no earlier one has a higher number either
+            if act.n > n:
+                found.append(act)
+        found.reverse()
+        return found
 
     def blame(self, order: Order) -> list[Act]:
         """The acts that can have changed `order` since it was last seen as it should be.
@@ -218,17 +230,17 @@ class Judge:
         """
         if order.acts:
             return order.acts
-        since = [act for act in self.recent if act.n > order.confirmed]
+        since = self.since(order.confirmed)
         return [act for act in since if act.case == order.case] or since
 
     def suspected(self, order: Order) -> set[str]:
         """The requirements of all acts that can have changed `order`, whether they named it or not."""
-        since = [act for act in self.recent if act.n > order.confirmed and act.case == order.case]
+        since = [act for act in self.since(order.confirmed) if act.case == order.case]
         return {self.named_or_spared(act, order) for act in (*order.acts, *since)}
 
     def acted_since(self, order: Order) -> bool:
         """Whether requests that did not name `order` could have changed it since it was last seen."""
-        return any(act.n > order.confirmed and act.case == order.case for act in self.recent)
+        return any(act.case == order.case for act in self.since(order.confirmed))
 
     def entangled(self, order: Order, exchange: Exchange) -> bool:
         """Whether a change of `order` may be the doing of a case that was under way at the same time.
@@ -238,7 +250,7 @@ class Judge:
         if len(self.active) < 2:
             return False
         # numbers are given when a request is sent, so one with a smaller number may have been served later
-        since = {act.case for act in self.recent if act.n > order.confirmed - _IN_FLIGHT}
+        since = {act.case for act in self.since(order.confirmed - _IN_FLIGHT)}
         others = (since & self.active) - {order.case, exchange.case}
         if others:
             self.tangled |= others | {order.case, exchange.case}

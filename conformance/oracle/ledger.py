@@ -24,12 +24,16 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Act:
-    """A request that may have changed an order: the exchange, who sent it, and the requirement it would break."""
+    """A request that may have changed an order: the exchange, who sent it, and the requirement it would break.
+
+    `peak` is the highest `n` of all acts so far: overlapping requests do not end in the order of their numbers.
+    """
 
     n: int
     case: str
     account: str | None
     requirement: str
+    peak: int = 0
 
 
 @dataclass(slots=True)
