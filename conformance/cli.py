@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from conformance import __version__, stop
+from conformance import __version__, completion, stop
 from conformance.errors import SuiteError
 
 PROFILES = ("quick", "standard", "thorough")
@@ -57,6 +58,11 @@ def cli() -> None:
     """Contract and conformance tests for a spot exchange's Cancel Order endpoint.
 
     \b
+    Examples:
+      spot-conformance run
+      spot-conformance doctor --base-url http://127.0.0.1:8080/api/v1
+
+    \b
     Exit status: 0 conformant, 1 violated, 2 usage or configuration, 3 undecided,
     4 nothing exercised, 70 internal error, 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
@@ -80,10 +86,20 @@ def _target_options(command: Any) -> Any:
 @cli.command()
 @_target_options
 @click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
-@click.option("--only", multiple=True, metavar="ID", help="A requirement, or the beginning of its id. Repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.requirements,
+    help="A requirement, or the beginning of its id. Repeatable.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option(
-    "--report-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True
+    "--report-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Where the reports go.",
 )
 @click.option("--overload", is_flag=True, help="Fill the engine's backlog by a bounded burst, to see a 503.")
 @click.option("--restart-command", metavar="CMD", help="A shell command that restarts the target.")
@@ -129,7 +145,7 @@ def judge(record: Path, report_dir: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("finding")
+@click.argument("finding", shell_complete=completion.finding)
 @click.option(
     "--report-dir",
     type=click.Path(path_type=Path),
@@ -183,7 +199,11 @@ def doctor(**options: Any) -> None:
 
 @cli.command()
 @click.option(
-    "--config", type=click.Path(path_type=Path, dir_okay=False), default=Path("conformance.toml"), show_default=True
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("conformance.toml"),
+    show_default=True,
+    help="The file to write.",
 )
 @click.option("--base-url", metavar="URL", help="Put this target into it.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
@@ -203,7 +223,13 @@ def init(config: Path, base_url: str | None, force: bool) -> None:
 @cli.command()
 @_target_options
 @click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
-@click.option("--only", multiple=True, metavar="ID", help="A requirement, or the beginning of its id. Repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.requirements,
+    help="A requirement, or the beginning of its id. Repeatable.",
+)
 def plan(**options: Any) -> None:
     """Say what a run would do: requests, orders and their size, what is destructive, how long. Places nothing.
 
@@ -219,7 +245,11 @@ def plan(**options: Any) -> None:
 @cli.command()
 @_target_options
 @click.option(
-    "--report-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True
+    "--report-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Where the reports of the run went.",
 )
 def cleanup(**options: Any) -> None:
     """Cancel what a run left open that was cut off, and nothing else; its journal is in the report directory.
@@ -236,7 +266,7 @@ def cleanup(**options: Any) -> None:
 
 @cli.command()
 @_target_options
-@click.option("--users", type=click.IntRange(1, 1000), default=4, show_default=True)
+@click.option("--users", type=click.IntRange(1, 1000), default=4, show_default=True, help="At a time.")
 @click.option(
     "--rate", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Orders a second, of all users."
 )
@@ -248,6 +278,7 @@ def cleanup(**options: Any) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("reports/load"),
     show_default=True,
+    help="Where load.json goes.",
 )
 @click.option("--master", is_flag=True, help="Send nothing, but lead workers (Locust's own).")
 @click.option("--expect-workers", type=click.IntRange(1, 100), default=1, show_default=True, help="With --master.")
@@ -271,19 +302,26 @@ def load(**options: Any) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")
 @click.option("--db", type=click.Path(dir_okay=False), help="SQLite file to keep. Default: a temporary one.")
-@click.option("--base-path", default="/api/v1", show_default=True)
-@click.option("--symbol", default="DFUSDT", show_default=True)
-@click.option("--tick", default="0.0001", show_default=True)
-@click.option("--lot", default="0.01", show_default=True)
-@click.option("--min-notional", default="1", show_default=True)
+@click.option("--base-path", default="/api/v1", show_default=True, help="What all paths begin with.")
+@click.option("--symbol", default="DFUSDT", show_default=True, help="The market.")
+@click.option("--tick", default="0.0001", show_default=True, help="Step of its prices.")
+@click.option("--lot", default="0.01", show_default=True, help="Step of its quantities.")
+@click.option("--min-notional", default="1", show_default=True, help="Least price times quantity.")
 @click.option("--trading-disabled", is_flag=True, help="Place and cancel answer 503.")
 @click.option("--queue-size", type=int, help="Length of the engine's backlog.")
-@click.option("--fault", metavar="NAME", help="A deliberate violation (see faults list).")
-@click.option("--variation", metavar="NAME", help="A permitted way to be different (see faults list --variations).")
+@click.option(
+    "--fault", metavar="NAME", shell_complete=completion.fault, help="A deliberate violation (see faults list)."
+)
+@click.option(
+    "--variation",
+    metavar="NAME",
+    shell_complete=completion.variation,
+    help="A permitted way to be different (see faults list --variations).",
+)
 def serve(host: str, port: int, as_json: bool, fault: str | None, variation: str | None, **options: Any) -> None:
     """Start the reference exchange: a real small spot exchange, a sandbox for bots as well.
 
@@ -309,27 +347,38 @@ def serve(host: str, port: int, as_json: bool, fault: str | None, variation: str
 
 @cli.group()
 def faults() -> None:
-    """Try the suite on faulty and on permitted variants of the reference exchange."""
+    """Try the suite on faulty and on permitted variants of the reference exchange.
+
+    \b
+    Example:
+      spot-conformance faults run average-is-not-weighted
+    """
 
 
-def _matrix_options(command: Any) -> Any:
+def _matrix_options(names: completion.Completer) -> Callable[[Any], Any]:
     options = (
-        click.argument("names", nargs=-1),
+        click.argument("names", nargs=-1, shell_complete=names),
         click.option("-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: one a processor."),
-        click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True),
+        click.option(
+            "--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much."
+        ),
         click.option("--limit", type=float, default=120.0, show_default=True, help="Seconds for one run."),
         click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write as JSON."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @faults.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--variations", is_flag=True, help="The permitted variations instead.")
 def list_faults(as_json: bool, variations: bool) -> None:
-    r"""List the faults with the requirements that they break.
+    """List the faults with the requirements that they break.
 
     \b
     Example:
@@ -341,13 +390,13 @@ def list_faults(as_json: bool, variations: bool) -> None:
 
 
 @faults.command("run")
-@_matrix_options
+@_matrix_options(completion.fault)
 @click.option("--full", is_flag=True, help="Whole runs: what else each fault breaks, and what is shown first.")
 @click.option(
     "--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the kill matrix there (with --full)."
 )
 def run_faults(**options: Any) -> None:
-    r"""Run the suite on faults (all, or NAMES): does it find each of them? Exit 0 if so, 1 if not.
+    """Run the suite on faults (all, or NAMES): does it find each of them? Exit 0 if so, 1 if not.
 
     A run ends with the case that finds the fault, and begins with the cases for what the fault breaks.
 
@@ -362,9 +411,9 @@ def run_faults(**options: Any) -> None:
 
 
 @faults.command("variations")
-@_matrix_options
+@_matrix_options(completion.variation)
 def run_variations(**options: Any) -> None:
-    r"""Run the suite on permitted variations (all, or NAMES): it must find nothing. Exit 0 if so, 1 if not.
+    """Run the suite on permitted variations (all, or NAMES): it must find nothing. Exit 0 if so, 1 if not.
 
     \b
     Example:
@@ -377,11 +426,16 @@ def run_variations(**options: Any) -> None:
 
 @cli.group()
 def requirements() -> None:
-    """List and explain the statements of the contract."""
+    """List and explain the statements of the contract.
+
+    \b
+    Example:
+      spot-conformance requirements explain cancel.errors.forbidden
+    """
 
 
 @requirements.command("list")
-@click.argument("patterns", nargs=-1)
+@click.argument("patterns", nargs=-1, shell_complete=completion.requirements)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_requirements(patterns: tuple[str, ...], as_json: bool) -> None:
     """List requirements, all or those below PATTERNS.
@@ -399,7 +453,7 @@ def list_requirements(patterns: tuple[str, ...], as_json: bool) -> None:
 
 
 @requirements.command()
-@click.argument("requirement")
+@click.argument("requirement", shell_complete=completion.requirement)
 def explain(requirement: str) -> None:
     """Explain one requirement: what it says, why it matters, where it comes from, what exercises it.
 
@@ -417,7 +471,12 @@ _page = click.Path(path_type=Path, dir_okay=False)
 
 @cli.group()
 def docs() -> None:
-    """Check a docs page against the OpenAPI document, run its samples, and see what covers it."""
+    """Check a docs page against the OpenAPI document, run its samples, and see what covers it.
+
+    \b
+    Example:
+      spot-conformance docs check cancel-order.txt
+    """
 
 
 @docs.command("check")
