@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from conformance.oracle.extras import also_right
 from conformance.oracle.ids import IdKind, PathId
@@ -23,8 +24,7 @@ REFUSED = frozenset(range(300, 500)) - {304, 408, 425, 429}
 Answer = tuple[int, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(msgspec.Struct, frozen=True):
     """The acceptable answers of an exchange, why, and the requirement that another answer breaks.
 
     `any_refusal` accepts every 4xx; `also` are statuses that are right because of something in the request that
@@ -126,7 +126,7 @@ def expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
     """
     ordinary = _expect(exchange, path_id, ledger)
     also = also_right(exchange)
-    return replace(ordinary, also=also) if also else ordinary
+    return msgspec.structs.replace(ordinary, also=also) if also else ordinary
 
 
 def _expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:

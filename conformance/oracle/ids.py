@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
+
+import msgspec
 
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
@@ -27,8 +28,7 @@ class IdKind(Enum):
     EMPTY = "empty"
 
 
-@dataclass(frozen=True, slots=True)
-class PathId:
+class PathId(msgspec.Struct, frozen=True):
     """The id in a path: its kind, and the canonical (lower case, hyphenated) UUID if it has one."""
 
     kind: IdKind

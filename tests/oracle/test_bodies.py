@@ -1,0 +1,57 @@
+"""Bodies are parsed by a quick parser first; the outcome is that of the standard library's, whatever the text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.oracle.bodies import NotJson, parse
+from conformance.record import Response
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals().map(str),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+_TEXTS = _VALUES.map(json.dumps) | st.text(
+    alphabet='{}[]",:0123456789.eE+-\\ud8ntrefalsNI \t\n\x00\x01\ufeff', min_size=1
+)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _outcome(text: str) -> object:
+    try:
+        return repr(parse(Response(200, body=text)))
+    except NotJson:
+        return NotJson
+
+
+def _standard(text: str) -> object:
+    try:
+        return repr(json.loads(text, parse_constant=_refuse))
+    except ValueError:
+        return NotJson
+
+
+@given(_TEXTS)
+def test_as_the_standard_library(text: str) -> None:
+    assert _outcome(text) == _standard(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e400", '"\\ud800"', "\ufeff{}", "NaN", '{"a":1,"a":2}', "9" * 400, "-0", '"\x01"', "[" * 100_000, "01"],
+)
+def test_texts_that_parsers_take_differently(text: str) -> None:
+    try:
+        expected = _standard(text)
+    except RecursionError:
+        expected = NotJson
+    assert _outcome(text) == expected
