@@ -44,7 +44,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import Case, GenerationMode
 
-from conformance.fuzz.generated import Generated
+from conformance.fuzz.generated import PARTIAL, Generated
 from conformance.fuzz.widened import PLACES_OF_AN_ID, widened
 
 _WITH_BODY = 0.2  # share of the requests that may have a body, which the pages leave open
@@ -61,7 +61,7 @@ _MEANT_NAMES = ("timestamp", "signature", "recvWindow")
 _RENAMED = 0.05  # share of the queries whose first parameter gets such a name
 _TARGETS = {
     "own open": 0.4,
-    "own partially filled": 0.25,
+    PARTIAL: 0.25,
     "own ended": 0.1,
     "foreign open": 0.1,
     "foreign ended": 0.05,
@@ -208,7 +208,7 @@ def _aimed(item: Generated, random: Random) -> Generated:
             del weights["generated"]
         target = random.choices(list(weights), list(weights.values()))[0]
     if item.method != "DELETE":
-        target = random.choice(["own open", "own partially filled"])
+        target = random.choice(["own open", PARTIAL])
     if item.phase == "bytes":  # each byte is sent once, so that no other reason may stand before it
         return replace(item, target=target, credential=random.choice(["jwt", "api_key"]))
     credential = random.choices(["jwt", "api_key", "none", "unsigned"], [0.45, 0.45, 0.05, 0.05])[0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 PHASES = ("coverage", "positive", "negative", "bytes")
+PARTIAL = "own partially filled"  # the target that takes trades
 # Parameters that another page, or a framework, may give a meaning: with them, a 401 is as right as the answer.
 _MEANT = frozenset(
     ["timestamp", "signature", "recvwindow", "apikey", "api_key", "x-mbx-apikey", "token", "access_token", "jwt"]

@@ -31,7 +31,10 @@ from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
-BUDGETS = {"quick": (6, 12), "standard": (25, 16), "thorough": (120, 25)}  # examples, steps in each
+# examples, steps in each, and seconds on a distant target, where fewer examples have to do
+BUDGETS = {"quick": (6, 12, 6), "standard": (25, 16, 12), "thorough": (120, 25, 180)}
+_REQUESTS = 2.3  # in a step, about
+_LEAST = 3
 _LEVELS = 4
 _BESIDE = 3  # orders at the same price that are looked at after a cancel
 _SHRINK_RUNS = 200  # examples that may be spent on making a failure shorter
@@ -70,7 +73,9 @@ def explore(venue: Venue, states: States, profile: str, seed_: int) -> Campaign:
 
     What was found is in the judge. Raises Undecidable if more than half of the examples were abandoned.
     """
-    examples, steps = BUDGETS.get(profile, BUDGETS["standard"])
+    examples, steps, seconds = BUDGETS.get(profile, BUDGETS["standard"])
+    affordable = seconds / max(venue.client.pace * _REQUESTS * steps, 1e-9)
+    examples = max(_LEAST, min(examples, int(affordable)))
     campaign = Campaign(venue, states)
     bound = seed(seed_)(type("Trading", (Machine,), {"campaign": campaign}))
     config = settings(

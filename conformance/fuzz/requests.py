@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from conformance.fuzz.generated import Generated
+from conformance.fuzz.generated import PARTIAL, Generated
 from conformance.fuzz.watch import Watch
 from conformance.fuzz.widened import PLACES_OF_AN_ID
 from conformance.oracle.bodies import is_infrastructure, is_transient
@@ -158,7 +158,7 @@ class Fuzzer:
             return None
         if target == "own open":
             return self.states.open("sell" if self.venue.step() % 2 else "buy")
-        if target == "own partially filled":
+        if target == PARTIAL:
             if "counterparty" not in self.venue.settings.accounts:
                 return self.states.open()
             return self.states.partially_filled("sell" if self.venue.step() % 2 else "buy")

@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.fuzz.ahead import Ahead
-from conformance.fuzz.generated import PHASES
+from conformance.fuzz.generated import PARTIAL, PHASES
 from conformance.fuzz.requests import Fuzzer
 from conformance.target.states import States
 from conformance.target.venue import Venue
@@ -18,7 +18,8 @@ from conformance.target.venue import Venue
     "cancel.identity.path-only",
 )
 @pytest.mark.parametrize("phase", PHASES)
-def test_generated_cancels(venue: Venue, states: States, generated: Ahead, phase: str) -> None:
+@pytest.mark.parametrize("filled", [False, True], ids=["others", "partially filled"])
+def test_generated_cancels(venue: Venue, states: States, generated: Ahead, phase: str, filled: bool) -> None:
     """Ids, queries, headers, cookies and bodies as a generator makes them, mostly at orders that exist."""
     venue.driver = "schemathesis"
-    Fuzzer(venue, states).run(generated.get(phase))
+    Fuzzer(venue, states).run([item for item in generated.get(phase) if (item.target == PARTIAL) is filled])

@@ -85,7 +85,7 @@ class Arena:
             case=self.venue.case,
             driver=DRIVER,
         )
-        done = [self.venue.client.send(call, http=http) for http in self._https[:count]]
+        done = list(self._pool.map(lambda http: self.venue.client.send(call, http=http), self._https[:count]))
         took = [exchange.end - exchange.start for exchange in done if exchange.response is not None]
         if took:
             self.pace = statistics.median(took)

@@ -19,6 +19,7 @@ from conformance.target.venue import Venue
 
 _LIVE = ("open", "partially_filled")
 _TRIES = 8
+_PACE_S = 0.005  # with answers slower than that orders are looked after several at a time
 _AT_ONCE = 16  # cancels at a time in a hurry
 _GIVE_UP = 2  # orders in a row that the target could not be asked about, after which it is not asked any more
 _SETTLE_S, _SHORTLY_S = (
@@ -109,16 +110,18 @@ def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
         ours = (listed & left.ids) | left.lost(name, rows)
         outcome.foreign += len(listed - ours)
         mine |= ours
-    for order_id in sorted(mine):
-        ended, was_live = _end(venue, name, order_id, outcome) if outcome.silent < _GIVE_UP else (False, False)
-        outcome.left += not ended
-        outcome.canceled += was_live
+    with ThreadPoolExecutor(max(1, min(_AT_ONCE, int(venue.client.pace / _PACE_S)))) as pool:
+        ends = list(pool.map(lambda order_id: _end(venue, name, order_id, outcome), sorted(mine)))
+    outcome.left += sum(not ended for ended, _ in ends)
+    outcome.canceled += sum(was_live for _, was_live in ends)
 
 
 def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
     if stop.requested():
         raise _Hurry
+    if outcome.silent >= _GIVE_UP:
+        return False, False
     canceled, refusals = False, 0
     # where some orders are refused for the time being without end, the others are not waited for as long
     for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 2):
