@@ -1,1 +1,1 @@
-"""Measures what the suite's own code costs, side by side with what it can be compared with: `python -m benchmarks`."""
+"""Measures what the suite's own code costs, side by side with its peers: `python -m benchmarks`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,23 +66,20 @@ def _again(line: bytes, heads: set[str], turn: int, width: int, span: float) -> 
         row["case"] += f"#{turn}"
         if row.get("race"):
             row["race"] += f"#{turn}"
-    elif "data" in row:
-        data = row["data"]
-        if row.get("case"):
-            row["case"] += f"#{turn}"
-        for key in _NUMBERS:
-            if isinstance(data.get(key), int):
-                data[key] += turn * width
-        for key in ("attempts", "controls"):
-            if isinstance(data.get(key), list):
-                data[key] = [n + turn * width for n in data[key]]
-        if isinstance(data.get("race"), str):
-            data["race"] += f"#{turn}"
+    else:
+        _renumber(row, turn, width)
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
-def repeated(source: Path, directory: Path, sizes: tuple[int, ...]) -> Iterator[tuple[int, Path]]:
-    """Records of about these many exchanges, one file each."""
-    for size in sizes:
-        path = directory / f"record-{size}.ndjson"
-        yield lengthen(source, path, size), path
+def _renumber(note: dict[str, Any], turn: int, width: int) -> None:
+    data = note.get("data", {})
+    if note.get("case"):
+        note["case"] += f"#{turn}"
+    for key in _NUMBERS:
+        if isinstance(data.get(key), int):
+            data[key] += turn * width
+    for key in ("attempts", "controls"):
+        if isinstance(data.get(key), list):
+            data[key] = [n + turn * width for n in data[key]]
+    if isinstance(data.get("race"), str):
+        data["race"] += f"#{turn}"

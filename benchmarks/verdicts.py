@@ -1,0 +1,75 @@
+"""Seconds from the command to the verdict: by profile, by what is asked for, and by the way to the target."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.delay import delayed
+from benchmarks.measure import Row, Spread
+from benchmarks.targets import environment
+from conformance.reference.server import start
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run to be timed: its arguments, and the round-trip time (s) to its target (None: the embedded one)."""
+
+    name: str
+    arguments: tuple[str, ...]
+    round_trip_s: float | None = None
+
+
+def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
+    """Carry it out: wall seconds with start and reports, how many requests it sent, its verdict."""
+    report = directory / "verdict"
+    with ExitStack() as stack:
+        env = None
+        if run.round_trip_s is not None:
+            running = stack.enter_context(start())
+            url = stack.enter_context(delayed(running.base_url, run.round_trip_s))
+            env = environment(running, url)
+        began = time.perf_counter()
+        ended = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "spot-conformance"),
+                "run",
+                "--report-dir",
+                str(report),
+                *run.arguments,
+            ],
+            cwd=directory,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            check=False,
+        )
+        seconds = time.perf_counter() - began
+    if ended.returncode not in (0, 3):
+        raise RuntimeError(
+            f"{run.name} ended with {ended.returncode}:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        )
+    results = json.loads((report / "results.json").read_text())
+    return seconds, int(results["requests"]), str(results["verdict"])
+
+
+def verdicts(directory: Path, runs: Sequence[Run], repeats: int) -> list[Row]:
+    """All runs in turn, `repeats` times."""
+    found: dict[str, list[tuple[float, int, str]]] = {run.name: [] for run in runs}
+    for _ in range(repeats):
+        for run in runs:
+            found[run.name].append(verdict(directory, run))
+    rows = []
+    for name, taken in found.items():
+        seconds = Spread(tuple(row[0] for row in taken))
+        requests = round(Spread(tuple(float(row[1]) for row in taken)).median)
+        said = ", ".join(sorted({row[2] for row in taken}))
+        rows.append(Row(f"seconds to a verdict: {name}", seconds.text(1), f"{requests:,} requests, {said}"))
+    return rows
