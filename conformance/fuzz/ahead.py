@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import threading
 
 from conformance.contract import load_contract
 from conformance.fuzz.generated import PHASES, Generated
@@ -20,6 +21,7 @@ class Ahead:
     """The cancels for a seed and a budget of `total`, by phase; they are being made from the creation on."""
 
     def __init__(self, seed: int, total: int) -> None:
+        self._lock = threading.Lock()  # cases that overlap ask for their phases at the same time
         self._process: subprocess.Popen[bytes] | None = None
         self._made: dict[str, list[Generated]] | None = _REMEMBERED.get((seed, total))
         if self._made is not None:
@@ -37,14 +39,16 @@ class Ahead:
 
         Raises RuntimeError if the generator broke.
         """
-        if self._made is None:
-            assert self._process is not None
-            output, complaint = self._process.communicate(timeout=_PATIENCE_S)
-            if self._process.returncode:
-                raise RuntimeError(f"the generator of cancels broke: {complaint.decode('utf-8', 'replace')[-500:]}")
-            self._made = pickle.loads(output)
-            assert self._made is not None
-        return self._made[phase]
+        with self._lock:
+            if self._made is None:
+                assert self._process is not None
+                output, complaint = self._process.communicate(timeout=_PATIENCE_S)
+                if self._process.returncode:
+                    said = complaint.decode("utf-8", "replace")[-500:]
+                    raise RuntimeError(f"the generator of cancels broke: {said}")
+                self._made = pickle.loads(output)
+                assert self._made is not None
+            return self._made[phase]
 
     def close(self) -> None:
         """End the process, if it has not ended by itself."""
