@@ -308,5 +308,5 @@ def _target(header: Header, notes: dict[str, dict[str, Any]]) -> dict[str, str]:
         rows["other orders in the book"] = "none seen" if market.get("quiet") else "yes"
     if "clock" in notes:
         clock = notes["clock"]
-        rows["clock offset"] = f"{clock['low']:+.2f} to {clock['high']:+.2f} s (used: {clock['offset']:+.3f} s)"
+        rows["clock offset"] = f"{clock['low']:+z.2f} to {clock['high']:+z.2f} s (used: {clock['offset']:+z.3f} s)"
     return rows

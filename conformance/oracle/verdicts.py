@@ -143,7 +143,8 @@ def run_verdict(decisions: list[Decision], *, complete: bool = True) -> tuple[Ru
     open_ = [d for d in musts if d.verdict is Verdict.UNDECIDED]
     held = [d for d in musts if d.verdict in (Verdict.HELD, Verdict.WAIVED)]
     if broken:
-        return RunVerdict.VIOLATED, f"{len(broken)} of {len(broken) + len(held)} decided MUSTs are violated"
+        verb = "is" if len(broken) == 1 else "are"
+        return RunVerdict.VIOLATED, f"{len(broken)} of {len(broken) + len(held)} decided MUSTs {verb} violated"
     if open_:
         return RunVerdict.UNDECIDED, f"{len(open_)} MUSTs could not be decided: {open_[0].reason}"
     if not complete:

@@ -101,6 +101,16 @@ def _counted(cases: Iterable[CaseResult]) -> str:
     return ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in ordered)
 
 
+# cases that are of no one chapter
+_DRIVEN = {
+    "fuzz": "Generated requests",
+    "machine": "State machine",
+    "window": "Signing window",
+    "overload": "Overload",
+    "restart": "Restart",
+}
+
+
 def timeline(overview: Overview) -> tuple[list[Lane], Ticks]:
     """The run's cases on one axis, a lane a chapter, and the axis' labels."""
     cases = overview.result.cases
@@ -109,11 +119,12 @@ def timeline(overview: Overview) -> tuple[list[Lane], Ticks]:
     start = min(c.start_s for c in cases)
     span = max(max(c.start_s + c.duration_s for c in cases) - start, 1e-3)
     titles = {c.id: c.title for c in overview.chapters}
+    names = {**_DRIVEN, **titles}
     lanes: dict[str, list[CaseResult]] = {key: [] for key in titles}
     for case in cases:
         lanes.setdefault(case.chapter, []).append(case)
     drawn = [
-        Lane(titles.get(key, key), f"{plural(len(rows), 'case')}: {_counted(rows)}", _lane_bars(rows, start, span))
+        Lane(names.get(key, key), f"{plural(len(rows), 'case')}: {_counted(rows)}", _lane_bars(rows, start, span))
         for key, rows in lanes.items()
         if rows
     ]

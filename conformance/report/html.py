@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -132,9 +132,31 @@ def _findings(rows: list[RequirementResult]) -> dict[str, list[FindingView]]:
     return {r.id: [evidence.finding(f) for f in r.findings[:MOST_FINDINGS]] for r in rows}
 
 
+_PACKAGES = ("httpx", "pytest", "hypothesis", "schemathesis", "msgspec", "locust")  # written as they are
+_CLEANUP = {
+    "placed": "orders placed",
+    "canceled": "canceled afterwards",
+    "left": "left open",
+    "listed": "open orders could be listed",
+    "foreign": "open orders of others, left alone",
+}
+_DRIVERS = {
+    "suite": "the cases, a file a chapter",
+    "races": "operations that overlap on one order",
+    "control": "cancels beside one that was not served, to tell a busy target from a broken one",
+    "cleanup": "what was still open after a case",
+}
+
+
 def _label(key: str) -> str:
     words = key.replace("_", " ").replace("-", " ").strip()
-    return words[:1].upper() + words[1:]
+    return key if key in _PACKAGES else words[:1].upper() + words[1:]
+
+
+def _cleanup(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of the orders, in words and in the order in which it happened."""
+    known = {words: facts[name] for name, words in _CLEANUP.items() if name in facts}
+    return {**known, **{name: value for name, value in facts.items() if name not in _CLEANUP}}
 
 
 def _sentence(text: str) -> str:
@@ -145,7 +167,9 @@ def _sentence(text: str) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, (str, float)):
         return str(value)
     return json.dumps(value, ensure_ascii=False)
 
@@ -243,6 +267,8 @@ def render_html(overview: Overview, contract: Contract) -> bytes:
             cases=sorted(result.cases, key=lambda c: rank.get(c.outcome, 4))[:MOST_CASE_ROWS],
             more_cases=max(0, len(result.cases) - MOST_CASE_ROWS),
             scale=charts.SCALE,
+            cleanup=_cleanup(result.cleanup),
+            driver_words=_DRIVERS,
         )
     )
     return page.encode()

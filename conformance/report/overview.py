@@ -138,7 +138,9 @@ class Overview:
         """The run in one line."""
         must, verdict = self.must, self.result.verdict
         if verdict == "violated":
-            line = f"Violated: {must.of('violated')} of {plural(must.total, 'MUST requirement')} do not hold"
+            broken = must.of("violated")
+            verb = "does" if broken == 1 else "do"
+            line = f"Violated: {broken} of {plural(must.total, 'MUST requirement')} {verb} not hold"
         elif verdict == "undecided":
             undecided = must.of("undecided")
             line = (

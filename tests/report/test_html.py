@@ -13,9 +13,10 @@ import pytest
 import samples
 
 from conformance.contract import load_contract
+from conformance.report import write_reports
 from conformance.report.charts import histograms
 from conformance.report.html import field_rows
-from conformance.report.result import FieldDiff, Latency, Result
+from conformance.report.result import CaseResult, Driver, FieldDiff, Latency, Result
 
 NAMES = ["conformant", "violated", "undecided", "hostile", "large", "small"]
 Element = ElementTree.Element
@@ -208,3 +209,33 @@ def test_even_huge_answers_leave_the_page_small(tmp_path: Path) -> None:
     paths = write_reports(samples.result({row.id: row}), tmp_path)
     assert paths["report.html"].stat().st_size < 1_000_000
     assert "more characters)" in paths["report.html"].read_text("utf-8")
+
+
+def test_what_only_we_know_by_name_is_said_in_words(tmp_path: Path) -> None:
+    result = samples.result(
+        {"cancel.jwt.expired": samples.requirement("cancel.jwt.expired", "violated", findings=[samples.finding()])},
+        cases=[
+            CaseResult(f"{name}::a", name, "passed", 1.0, 0.0) for name in ("fuzz", "machine", "window", "mine")
+        ],
+        drivers=[Driver("suite", 3), Driver("control", 2), Driver("cleanup", 1, "its own words")],
+    )
+    result.cleanup = {"left": 0, "placed": 1286, "canceled": 2, "foreign": 0, "listed": True}
+    write_reports(result, tmp_path)
+    page = parse(tmp_path)
+    lanes = [words(e) for e in page.iter("span") if e.attrib.get("class") == "lane-name"]
+    assert lanes[:4] == ["Generated requests", "State machine", "Signing window", "mine"]
+    rows = [words(row) for row in page.iter("tr")]
+    assert "suite 3 the cases, a file a chapter" in rows
+    assert "cleanup 1 its own words" in rows
+    facts = [words(e) for e in page.iter("dt")]
+    at = facts.index("Orders placed")
+    assert facts[at : at + 5] == [
+        "Orders placed",
+        "Canceled afterwards",
+        "Left open",
+        "Open orders could be listed",
+        "Open orders of others, left alone",
+    ]
+    assert "httpx" in facts
+    assert "1,286" in [words(e) for e in page.iter("dd")]
+    assert re.fullmatch(r"Violated: 1 of \d+ MUST requirements does not hold", words(next(page.iter("h1"))))
