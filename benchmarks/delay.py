@@ -41,12 +41,14 @@ def delayed(base_url: str, round_trip_s: float) -> Iterator[str]:
     ready, port = threading.Event(), [0]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         await asyncio.sleep(round_trip_s)  # what SYN and SYN-ACK would take
         try:
             upstream = await asyncio.open_connection(parts.hostname, parts.port)
         except OSError:
             writer.close()
             return
+        writers.append(upstream[1])
         half = round_trip_s / 2
         await asyncio.gather(_pump(reader, upstream[1], half), _pump(upstream[0], writer, half))
 
@@ -54,9 +56,16 @@ def delayed(base_url: str, round_trip_s: float) -> Iterator[str]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port[0] = server.sockets[0].getsockname()[1]
         ready.set()
-        async with server:
-            await stopping.wait()
+        await stopping.wait()
+        server.close()
+        for writer in writers:
+            writer.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
+    writers: list[asyncio.StreamWriter] = []
     stopping = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
     thread.start()
@@ -65,9 +74,5 @@ def delayed(base_url: str, round_trip_s: float) -> Iterator[str]:
         yield f"{parts.scheme}://127.0.0.1:{port[0]}{parts.path}"
     finally:
         loop.call_soon_threadsafe(stopping.set)
-        thread.join(5)
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        if not loop.is_running():
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.close()
+        thread.join(10)
+        loop.close()
