@@ -2,9 +2,8 @@
 
 On a target close by there is one lane. On a distant one, where a run mostly waits for answers, several lanes work
 at the same time on what can be told apart: orders that only rest, each lane's at prices of its own, far from the
-market. Trades between our accounts need the book for themselves, since whoever trades meets the best price first:
-the cases that make them share one lane. What takes a whole balance, lists orders or cancels all comes afterwards,
-alone.
+market. Trades between our accounts need the book for themselves (`target/book.py`). What takes a whole balance,
+lists orders or cancels all comes afterwards, alone.
 
 Overlap never changes a verdict: a case that was not decided beside others is carried out again, alone, and so are
 all cases that may have had a part in a surprise (`Judge.tangled`).
@@ -13,11 +12,12 @@ all cases that may have had a part in a surprise (`Judge.tangled`).
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from conformance.target.book import Book, HeldBand
 from conformance.target.market import SharedBand
 from conformance.target.race import Arena
 from conformance.target.states import States
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _WORTH_IT_S = 0.008  # with answers quicker than this our own work is the larger part, and one lane is enough
 _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
 MOST = 12
+_WITH_BOOK = 4  # lanes that take turns with the book: one has it, and the others do what they do before and after
 _RACERS = 6  # connections of an arena
 SHARED = frozenset({"venue", "states", "arena", "generated"})  # what a case may ask for and yet overlap with others
 
@@ -76,21 +77,26 @@ class Overlapping:
 
 
 class Lanes:
-    """Carries cases out in `count` lanes. `outcomes` has those that need not be carried out again alone."""
+    """Carries cases out in `count` lanes. `outcomes` has those that need not be carried out again alone.
+
+    Each case is tried without the book first. One that asks for it is put off, to one of the few lanes that take
+    turns with it.
+    """
 
     def __init__(self, session: Session, count: int) -> None:
         self.session, self.count = session, count
         self.outcomes: dict[str, tuple[str, str | None]] = {}
-        self._free: deque[Overlapping] = deque()
-        self._book: deque[Overlapping] = deque()
-        self._running: defaultdict[int, bool] = defaultdict(bool)
+        self._book = Book()
+        self._untried: deque[Overlapping] = deque()
+        self._put_off: deque[Overlapping] = deque()
+        self._trying = 0
         self._lock = threading.Condition()
         self._failures: list[BaseException] = []
 
     def carry_out(self, cases: list[Overlapping]) -> None:
         """Carry out all; returns when the last has ended. Raises what a case raised that broke, or Ctrl-C."""
-        self._free.extend(cases)
-        lanes = [Lane(self.session, self._venue(number)) for number in range(self.count)]
+        self._untried.extend(cases)
+        lanes = [Lane(self.session, self.session.venue.beside(number, self._book)) for number in range(self.count)]
         threads = [
             threading.Thread(target=self._work, args=(lane, number), name=f"lane {number}", daemon=True)
             for number, lane in enumerate(lanes)
@@ -101,10 +107,7 @@ class Lanes:
             for thread in threads:
                 thread.join()
         finally:
-            with self._lock:
-                self._free.clear()
-                self._book.clear()
-                self._lock.notify_all()
+            self._stop()
             for thread in threads:
                 thread.join()
             for lane in lanes:
@@ -114,48 +117,53 @@ class Lanes:
         for name in self.session.judge.tangled:
             self.outcomes.pop(name, None)
 
-    def _venue(self, number: int) -> Venue:
-        venue = self.session.venue.beside(number)
-        if number:  # lane 0 has the book
-            band = venue.band
-            venue.band = SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
-        return venue
+    def _stop(self) -> None:
+        with self._lock:
+            self._untried.clear()
+            self._put_off.clear()
+            self._lock.notify_all()
 
     def _work(self, lane: Lane, number: int) -> None:
+        band = lane.venue.band
+        free = SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
+        held = HeldBand(band.rules, band.floor, band.ceil, band.quiet, band.lane, lambda: self._acquire(lane.venue))
         try:
-            while (case := self._next(number)) is not None:
-                self._one(lane, number, case)
+            while (found := self._next(number)) is not None:
+                case, untried = found
+                lane.venue.band = free if untried else held
+                self._one(lane, case, untried)
         except BaseException as error:
-            with self._lock:
-                self._failures.append(error)
-                self._free.clear()
-                self._book.clear()
-        finally:
-            with self._lock:
-                self._running[number] = False
-                self._lock.notify_all()
+            self._failures.append(error)
+            self._stop()
 
-    def _next(self, number: int) -> Overlapping | None:
-        """The next case for a lane. The lane of the book waits for what others may still put off."""
+    def _acquire(self, venue: Venue) -> None:
+        self._book.acquire(venue, lambda: venue.client.limits.check("suite"))
+
+    def _next(self, number: int) -> tuple[Overlapping, bool] | None:
+        """The next case for a lane, and whether it is still untried; None if none is left or will be put off."""
         with self._lock:
-            self._running[number] = False
-            self._lock.notify_all()
             while True:
-                queue = self._book if number == 0 and self._book else self._free
-                if queue:
-                    self._running[number] = True
-                    return queue.popleft()
-                if number or not any(self._running.values()):
+                if number < _WITH_BOOK and self._put_off:
+                    return self._put_off.popleft(), False
+                if self._untried:
+                    self._trying += 1
+                    return self._untried.popleft(), True
+                if number >= _WITH_BOOK or not self._trying:
                     return None
                 self._lock.wait()
 
-    def _one(self, lane: Lane, number: int, case: Overlapping) -> None:
+    def _one(self, lane: Lane, case: Overlapping, untried: bool) -> None:
+        outcome = None
         try:
             outcome = self.session.carry_out(case.name, case.requirements, lambda: case.call(lane), lane)
         except BookNeeded:
+            pass
+        finally:
+            self._book.release(lane.venue)
             with self._lock:
-                self._book.append(case)
+                self._trying -= untried
+                if untried and outcome is None:
+                    self._put_off.append(case)
                 self._lock.notify_all()
-            return
-        if outcome[0] != "undecided":
+        if outcome is not None and outcome[0] != "undecided":
             self.outcomes[case.name] = outcome

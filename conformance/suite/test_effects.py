@@ -21,6 +21,7 @@ SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 def _cross(venue: Venue, states: States, order: Order) -> None:
     """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
     assert order.price is not None
+    venue.band.levels(1)  # where others trade too, it waits until it is alone there
     crossing = venue.place(
         OTHER_SIDE[order.side],
         order.price,

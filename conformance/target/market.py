@@ -64,6 +64,10 @@ class Band:
     quiet: bool
     lane: int = 0
 
+    def holds(self, price: Decimal | None) -> bool:
+        """Whether a price lies inside the band."""
+        return price is not None and self.floor <= price <= self.ceil
+
     @property
     def lanes(self) -> int:
         """For how many lanes there are resting prices below the band (above it there always are)."""
@@ -110,7 +114,7 @@ class Band:
 
 
 class SharedBand(Band):
-    """The band as a lane sees it that has not got the book: its orders may rest, and nothing else."""
+    """The band as a case sees it that has not got the book: its orders may rest, and nothing else."""
 
     def levels(self, count: int, *, gap: int = 40) -> list[Decimal]:
         """Raises BookNeeded."""

@@ -111,17 +111,20 @@ def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
         outcome.foreign += len(listed - ours)
         mine |= ours
     with ThreadPoolExecutor(max(1, min(_AT_ONCE, int(venue.client.pace / _PACE_S)))) as pool:
-        ends = list(pool.map(lambda order_id: _end(venue, name, order_id, outcome), sorted(mine)))
+        ends = list(pool.map(lambda order_id: _end_unless(venue, name, order_id, outcome), sorted(mine)))
     outcome.left += sum(not ended for ended, _ in ends)
     outcome.canceled += sum(was_live for _, was_live in ends)
 
 
-def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
-    """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
+def _end_unless(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
+    """As `_end`, unless the target has fallen silent; raises _Hurry when a signal has asked for the end."""
     if stop.requested():
         raise _Hurry
-    if outcome.silent >= _GIVE_UP:
-        return False, False
+    return _end(venue, name, order_id, outcome) if outcome.silent < _GIVE_UP else (False, False)
+
+
+def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
+    """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
     canceled, refusals = False, 0
     # where some orders are refused for the time being without end, the others are not waited for as long
     for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 2):

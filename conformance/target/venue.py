@@ -27,6 +27,7 @@ from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
 from conformance.oracle.reads import items_of
 from conformance.record import Auth, Exchange, Take
+from conformance.target.book import Book
 from conformance.target.client import Call, Client, again
 from conformance.target.market import Band, Rules
 from conformance.target.recover import recover
@@ -63,7 +64,8 @@ class Venue:
         self.rules: Rules
         self.band: Band
         self._steps = itertools.count(1)
-        self.shared = False
+        self.book: Book | None = None
+        self.shared = False  # whether other cases may be under way at the same time
         self.placed = 0
         self.has: dict[str, bool] = {}
         self.reached = False
@@ -72,10 +74,10 @@ class Venue:
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.lasting: Counter[tuple[object, ...]] = Counter()
 
-    def beside(self, lane: int) -> Venue:
-        """The same target for a case that overlaps with others: resting prices, case and chance of its own."""
+    def beside(self, lane: int, book: Book) -> Venue:
+        """The same target for cases that overlap with others: resting prices, case and chance of its own."""
         venue = copy.copy(self)
-        venue.shared = True
+        venue.book, venue.shared = book, True
         venue.random = random.Random(self.random.random())
         venue.band = replace(self.band, lane=lane)
         return venue
@@ -121,7 +123,10 @@ class Venue:
 
     def send(self, call: Call) -> Exchange:
         """Send once, as this case and driver."""
-        return self.client.send(again(call, case=self.case, driver=self.driver))
+        exchange = self.client.send(again(call, case=self.case, driver=self.driver))
+        if self.book is not None and self.book.has(self):
+            self.book.settle(self, any(self.band.holds(order.price) for order in self.mine()))
+        return exchange
 
     def settled(self, call: Call, *, repeatable: bool) -> Exchange:
         """Send until there is an answer of the exchange itself.
