@@ -206,7 +206,8 @@ def check_fills(order: Order, body: dict[str, Any], tick: Decimal) -> Iterator[F
 
 
 def _told_fills(order: Order) -> str:
-    return " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in order.fills) or "no fills"
+    fills = " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in order.fills)
+    return f"filled {fills}" if fills else "no fills"
 
 
 def _wrong_average(order: Order, seen: Decimal) -> str:
