@@ -112,4 +112,9 @@ def _case(session: Session, name: str) -> Callable[[], object]:
     if name == MACHINE:
         return lambda: sequences(venue, states)
     assert name in PHASES
-    return lambda: generated_cancels(venue, states, session.generated, name)
+
+    def both() -> None:
+        for filled in (False, True):
+            generated_cancels(venue, states, session.generated, name, filled)
+
+    return both
