@@ -20,7 +20,7 @@ from conformance.evidence import Evidence, script_of, steps_of
 from conformance.oracle.findings import Finding as OracleFinding
 from conformance.oracle.judge import Judge
 from conformance.oracle.tally import Group, Tally
-from conformance.oracle.verdicts import EXIT_STATUS, Decision, Verdict, decide, outcomes, run_verdict
+from conformance.oracle.verdicts import EXIT_STATUS, Decision, Verdict, decide, lacks_of, outcomes, run_verdict
 from conformance.record import Exchange, Header, Note, Row, read_rows
 from conformance.report.result import (
     SCHEMA,
@@ -111,7 +111,8 @@ def _assemble(
     evidence: Evidence,
     header: Header,
 ) -> Result:
-    verdict, reason = run_verdict(decisions, complete=judge.footer is not None)
+    lacks = lacks_of(judge.notes)
+    verdict, reason = run_verdict(decisions, complete=judge.footer is not None, lacks=lacks)
     notes = {note.what: note.data for note in judge.notes}
     number = 0
     requirements, counts = [], {level: Counter[str]() for level in ("MUST", "SHOULD", "MAY")}
@@ -297,6 +298,8 @@ def _target(header: Header, notes: dict[str, dict[str, Any]]) -> dict[str, str]:
     rows = {"base URL": header.base_url}
     for account, schemes in header.accounts.items():
         rows[f"{account} account"] = ", ".join(schemes)
+    if "lacks" in notes:
+        rows["went on without"] = "; ".join(map(str, notes["lacks"].get("texts", [])))
     if "insecure" in notes:
         rows["TLS"] = "the certificate was NOT checked (insecure)"
     market = notes.get("market", {})

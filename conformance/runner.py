@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,6 +99,7 @@ class Progress:
 
 def run(options: Mapping[str, Any], console: Console) -> int:
     """Carry out a run and write its reports; the exit status. Raises SuiteError for what the user can mend."""
+    from conformance.assemble import judge_record
     from conformance.compare import accept_known, load_side, print_known
     from conformance.contract import load_contract
     from conformance.report import write_reports
@@ -112,14 +112,15 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     report_dir = Path(options["report_dir"])
     progress = Progress(console)
     plugin = _Plugin(options, progress)
-    console.print(_headline(options), markup=False)
-    _show_plan(options, console)
+    _show_head(options, console)
     status = pytest.main(pytest_arguments(options, report_dir), plugins=[plugin])
     progress.end()
     if plugin.crashes:
         sys.stderr.write("spot-conformance: internal error: a case crashed\n" + "\n".join(plugin.crashes) + "\n")
         return _INTERNAL
     if Session.failure is not None and not _found_on_contact(report_dir):
+        if Session.recorded:  # whoever reads reports and no terminal is told as well
+            write_reports(judge_record(report_dir / "record.ndjson", contract), report_dir)
         raise Session.failure
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise NothingToDo("no case exercises what was selected", "see spot-conformance requirements list")
@@ -148,24 +149,23 @@ def _found_on_contact(report_dir: Path) -> bool:
     return Session.recorded and judge_record(report_dir / "record.ndjson", load_contract()).verdict == "violated"
 
 
-def _show_plan(options: Mapping[str, Any], console: Console) -> None:
-    """Before a run on another machine, say what it will do there."""
+def _show_head(options: Mapping[str, Any], console: Console) -> None:
+    """Say what is checked and, before a run on another machine, what it will do there."""
     from conformance.commands.plan import plan_lines
     from conformance.suite.session import check_safety
     from conformance.target.settings import load_settings
 
     flags = {name: options.get(name) for name in ("base_url", "symbol", "allow_trading", "insecure")}
     settings = load_settings(config=options.get("config"), flags=flags)
+    target = settings.base_url if settings is not None else "the embedded reference"
+    console.print(
+        f"Checking {target} (profile {options['profile']}, seed {options['seed']})", markup=False, soft_wrap=True
+    )
     if settings is None or settings.is_loopback:
         return
     check_safety(settings)
     for line in plan_lines(settings, options):
         console.print(line, markup=False, soft_wrap=True)
-
-
-def _headline(options: Mapping[str, Any]) -> str:
-    target = options.get("base_url") or os.environ.get("SPOT_CONFORMANCE_BASE_URL") or "the embedded reference"
-    return f"Checking {target} (profile {options['profile']}, seed {options['seed']})"
 
 
 def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:

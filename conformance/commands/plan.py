@@ -26,10 +26,12 @@ from conformance.reference.server import start
 from conformance.reference.settings import simple_settings
 from conformance.suite.session import check_host
 from conformance.target.client import Call
-from conformance.target.contact import choose_market
+from conformance.target.contact import hint_for
+from conformance.target.listing import choose_market
 from conformance.target.market import Rules
 from conformance.target.settings import PREFIX, Settings, load_settings
 from conformance.target.trouble import Trouble
+from conformance.target.venue import Venue
 
 _SAMPLES = 5
 _LOOPBACK_ONLY = ("effects::test_lock",)  # orders over the whole balance: never placed on a remote target
@@ -104,14 +106,22 @@ def measure(settings: Settings) -> tuple[Rules, float]:
     check_host(settings)
     with quiet_venue(settings) as venue:
         try:
-            choose_market(venue)
+            _choose(venue)
             took = []
             for _ in range(_SAMPLES):
                 exchange = venue.settled(Call("markets", "GET", "/spot/markets"), repeatable=True)
                 took.append(exchange.end - exchange.start)
         except Trouble as trouble:
-            raise TargetError(f"no contact with {settings.base_url}: {trouble}", "is it up?") from None
+            raise TargetError(f"no contact with {settings.base_url}: {trouble}", hint_for(str(trouble))) from None
         return venue.rules, statistics.median(took)
+
+
+def _choose(venue: Venue) -> None:
+    try:
+        choose_market(venue)
+    except TargetError:
+        if venue.closed is None:  # a market that is closed now has rules all the same
+            raise
 
 
 def dry_run(rules: Rules | None, latency: float | None, options: Mapping[str, Any], *, loopback: bool) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -72,6 +72,11 @@ def outcomes(notes: list[Note]) -> dict[str, CaseOutcome]:
     return cases
 
 
+def lacks_of(notes: list[Note]) -> list[str]:
+    """What a run went on without although it was given."""
+    return [str(text) for note in notes if note.what == "lacks" for text in note.data.get("texts", [])]
+
+
 def decide(judge: Judge, contract: Contract, waived: Mapping[str, str] | None = None) -> list[Decision]:
     """The verdict on each requirement. `waived` maps a requirement to the reason for accepting its violation."""
     cases = outcomes(judge.notes)
@@ -96,19 +101,25 @@ def _decide(judge: Judge, requirement: Requirement, cases: list[CaseOutcome]) ->
     if tally is not None and tally.groups:
         return Verdict.VIOLATED, None
     stuck = [case for case in cases if case.outcome == "undecided"]
-    if stuck:
+    # where the run went on without a credential that could not be used, what the other one showed stands
+    shown = tally is not None and tally.checks and all(case.reason in lacks_of(judge.notes) for case in stuck)
+    if stuck and not shown:
         return Verdict.UNDECIDED, f"{stuck[0].id}: {stuck[0].reason}"
+    if (no_contact := next((note for note in judge.notes if note.what == "no-contact"), None)) is not None:
+        return Verdict.UNDECIDED, f"no case was carried out: {no_contact.data.get('message')}"
     for note in judge.notes:
         if note.what == "undecided" and requirement.id in note.data.get("requirements", []):
             return Verdict.UNDECIDED, str(note.data.get("reason"))
     if tally is not None and tally.checks:
+        if (scheme := _lacking_scheme(judge, requirement)) is not None:
+            return Verdict.NOT_EXERCISED, f"no account has a {scheme}"
         if (lack := _lacks_control(judge, requirement)) is not None:
             return Verdict.UNDECIDED, lack
         return Verdict.HELD, None
     if requirement.unseen is not None:
         return Verdict.NOT_EXERCISED, f"no client can see it: {requirement.unseen}"
     lacking = [case for case in cases if case.outcome == "not_exercised"]
-    if cases and len(lacking) == len(cases):
+    if lacking:  # the others could not show it
         return Verdict.NOT_EXERCISED, lacking[0].reason
     if cases:
         return Verdict.UNDECIDED, "its cases ran and gave no evidence"
@@ -123,10 +134,20 @@ def _why_not(requirement: Requirement) -> str:
     return "not selected"
 
 
+_SCHEMES = {"jwt": "jwt", "key": "api_key"}
+
+
+def _lacking_scheme(judge: Judge, requirement: Requirement) -> str | None:
+    """The scheme that a requirement is about, if no account of the run was given a credential of it."""
+    scheme = _SCHEMES.get(requirement.id.split(".")[1])
+    given = {each for schemes in judge.header.accounts.values() for each in schemes} if judge.header else set()
+    return scheme if scheme is not None and scheme not in given else None
+
+
 def _lacks_control(judge: Judge, requirement: Requirement) -> str | None:
     """A refusal proves nothing if the good credential was never accepted, nor the other way round."""
     parts = requirement.id.split(".")
-    scheme = {"jwt": "jwt", "key": "api_key"}.get(parts[1])
+    scheme = _SCHEMES.get(parts[1])
     if scheme is not None and not any(kind == scheme for _, kind in judge.accepted):
         return f"no good {scheme} was accepted beside it"
     if parts[-1].startswith("by-"):
@@ -136,8 +157,14 @@ def _lacks_control(judge: Judge, requirement: Requirement) -> str | None:
     return None
 
 
-def run_verdict(decisions: list[Decision], *, complete: bool = True) -> tuple[RunVerdict, str]:
-    """The verdict on the run, and one line that says why. `complete` is False for a record that was cut off."""
+def run_verdict(
+    decisions: list[Decision], *, complete: bool = True, lacks: Iterable[str] = ()
+) -> tuple[RunVerdict, str]:
+    """The verdict on the run, and one line that says why.
+
+    `complete` is False for a record that was cut off; `lacks` are what the run had to go on without although it was
+    given: a credential that is refused, say.
+    """
     musts = [d for d in decisions if d.requirement.level is Level.MUST]
     broken = [d for d in musts if d.verdict is Verdict.VIOLATED]
     open_ = [d for d in musts if d.verdict is Verdict.UNDECIDED]
@@ -149,6 +176,8 @@ def run_verdict(decisions: list[Decision], *, complete: bool = True) -> tuple[Ru
         return RunVerdict.UNDECIDED, f"{len(open_)} MUSTs could not be decided: {open_[0].reason}"
     if not complete:
         return RunVerdict.UNDECIDED, "the record was cut off"
+    if lack := next(iter(lacks), None):
+        return RunVerdict.UNDECIDED, lack
     if not held:
         return RunVerdict.NOT_EXERCISED, "no MUST was exercised"
     return RunVerdict.CONFORMANT, f"all {len(held)} MUSTs that were exercised held"

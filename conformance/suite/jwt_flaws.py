@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from conformance.record import Auth
 from conformance.target.signing import JwtAuth, decode_segment, encode_segment
-from conformance.target.trouble import NotExercised
 from conformance.target.venue import Credential, Venue
 
 
@@ -134,8 +133,8 @@ JWT_FLAWS = (
 
 
 def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
-    """The JWT of an account with this flaw; raises NotExercised if the target gave none."""
+    """The JWT of an account with this flaw; raises NotExercised without one, Undecidable if it cannot be used."""
+    if flaw.requirement != "cancel.jwt.missing":
+        venue.credential(name, "jwt")
     token = venue.account(name).jwt
-    if token is None and flaw.requirement != "cancel.jwt.missing":
-        raise NotExercised(f"the {name} account has no jwt")
     return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(token or "", forge=flaw.forge))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from conformance.record import Auth
 from conformance.target.signing import ApiKeyAuth, Draft, Tamper, digest, sign
-from conformance.target.trouble import NotExercised
 from conformance.target.venue import Credential, Venue
 
 _MINUTE, _DAY = 60_000, 86_400_000  # ms
@@ -424,14 +423,11 @@ KEY_FLAWS = (
 
 
 def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
-    """The API key of an account with this flaw; raises NotExercised if the target gave none."""
-    account = venue.account(name)
-    if "api_key" not in account.schemes:
-        raise NotExercised(f"the {name} account has no api_key")
-    other = None
+    """The API key of an account with this flaw; raises NotExercised without, Undecidable if it cannot be used."""
+    venue.credential(name, "api_key")
+    account, other = venue.account(name), None
     if flaw.needs_other:
         other = venue.account("counterparty" if name == "owner" else "owner")
-        if "api_key" not in other.schemes:
-            raise NotExercised(f"the {other.name} account has no api_key")
+        venue.credential(other.name, "api_key")
     signer = ApiKeyAuth(account, venue.clock.now_ms, other=other, before=flaw.before, after=flaw.after)
     return Credential(Auth(name, "api_key", flaw.requirement, how=flaw.name), signer)

@@ -18,12 +18,13 @@ import pytest
 
 from conformance import __version__, stop
 from conformance.contract import load_contract
-from conformance.errors import ConfigError, SuiteError
+from conformance.errors import ConfigError, SuiteError, TargetError
 from conformance.fuzz.ahead import Ahead
 from conformance.fuzz.generated import budget
 from conformance.oracle.findings import Finding
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Header, Row
+from conformance.report.text import one_line
 from conformance.suite.aged import Aged
 from conformance.suite.lanes import Lane, Lanes, Overlapping, lanes_for
 from conformance.target.client import Client
@@ -139,7 +140,7 @@ class Session:
                 sys.stderr.write(f"WARNING: the certificate of {settings.origin} is NOT checked (insecure)\n")
             if any("generated" in getattr(item, "fixturenames", ()) for item in items):
                 _ = session.generated  # is made while other cases run
-            make_contact(session.venue)
+            session._tell(make_contact(session.venue, partly=True))
             session.recorder.note("market", **_market(session.venue))
             if any(item.get_closest_marker("aged") for item in items):
                 with suppress(LimitReached):  # each case says it
@@ -155,6 +156,13 @@ class Session:
         ahead = Ahead(self.options.conformance_seed, budget(self.options.profile))
         self._cleanup.callback(ahead.close)
         return ahead
+
+    def _tell(self, lacks: list[TargetError]) -> None:
+        """Say and record what the run goes on without."""
+        for lack in lacks:
+            sys.stderr.write(f"WARNING: {one_line(lack.message)}\n  hint: {one_line(lack.hint)}\n")
+        if lacks:
+            self.recorder.note("lacks", texts=[lack.message for lack in lacks])
 
     def abandon(self, error: BaseException) -> None:
         """Contact failed: leave nothing open and close the record."""

@@ -47,11 +47,9 @@ def test_expired(venue: Venue, states: States) -> None:
 @pytest.mark.parametrize("name", ["bearer", "BEARER"])
 def test_scheme_name_in_another_case(venue: Venue, states: States, name: str) -> None:
     """Another case of "Bearer" may be accepted or refused; if it is refused, nothing happens."""
-    token = venue.account("owner").jwt
-    if token is None:
-        raise NotExercised("the owner account has no jwt")
+    venue.credential("owner", "jwt")
     order = states.open()
-    signer = JwtAuth(token, forge=lambda good: f"{name} {good}")
+    signer = JwtAuth(venue.account("owner").jwt or "", forge=lambda good: f"{name} {good}")
     auth = Auth("owner", "jwt", either=True, how=f"scheme {name}")
     venue.cancel(order, credential=Credential(auth, signer), aim="cancel.jwt.scheme-case")
     venue.look(order)

@@ -8,7 +8,6 @@ from conformance.record import Auth
 from conformance.suite.key_flaws import KEY_FLAWS, KeyFlaw, spoiled_key
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
-from conformance.target.trouble import NotExercised
 from conformance.target.venue import Credential, Venue
 
 _KEY = "cancel.key."
@@ -16,10 +15,9 @@ _KEY = "cancel.key."
 
 def good_key(venue: Venue, before: Callable[[Draft], None] | None = None, how: str | None = None) -> Credential:
     """The owner's good API key, used in an unusual but right way, which `how` names."""
-    account = venue.account("owner")
-    if "api_key" not in account.schemes:
-        raise NotExercised("the owner account has no api_key")
-    return Credential(Auth("owner", "api_key", how=how), ApiKeyAuth(account, venue.clock.now_ms, before=before))
+    venue.credential("owner", "api_key")
+    signer = ApiKeyAuth(venue.account("owner"), venue.clock.now_ms, before=before)
+    return Credential(Auth("owner", "api_key", how=how), signer)
 
 
 @pytest.mark.exercises("cancel.refusals.unauthorized")

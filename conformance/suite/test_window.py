@@ -16,7 +16,7 @@ from conformance.oracle.ledger import Order
 from conformance.record import Auth
 from conformance.target.signing import ApiKeyAuth
 from conformance.target.states import States
-from conformance.target.trouble import NotExercised, Trouble
+from conformance.target.trouble import Trouble
 from conformance.target.venue import Credential, Venue
 
 WINDOW = 5000  # ms, on either side
@@ -78,8 +78,7 @@ def test_window(venue: Venue, states: States) -> None:
     The clock is the middle of the measured window when that agrees with `Date`, or with the times of orders (a
     gateway may write its own `Date`); the margins are what the measurement leaves uncertain.
     """
-    if "api_key" not in venue.account("owner").schemes:
-        raise NotExercised("the owner account has no api_key")
+    venue.credential("owner", "api_key")
     edges = Edges(venue, states.canceled())
     ahead = edges.find(0, 40_000, 20)
     behind = edges.find(0, -40_000, 20)

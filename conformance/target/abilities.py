@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance.errors import TargetError
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
@@ -49,10 +51,14 @@ def check_trading(venue: Venue, name: str, scheme: str) -> None:
 def _placing_is_refused(venue: Venue, name: str, scheme: str) -> int | None:
     """The 401 or 403 that the smallest post-only order gets, None for anything else."""
     price = default_band(venue.rules, venue.settings.price).resting("buy")
+    order: dict[str, Any] = {"account": name, "tif": "post_only", "scheme": scheme}
     try:
-        response = venue.new_order(
-            "buy", price, venue.rules.quantity(price), name, "post_only", scheme=scheme
-        ).response
+        try:  # the patience for an order that must come to be would be too long for a market that takes none
+            exchange = venue.new_order("buy", price, venue.rules.quantity(price), **order, expect="an answer")
+        except Trouble as trouble:
+            if "still 503" in str(trouble):
+                raise
+            exchange = venue.new_order("buy", price, venue.rules.quantity(price), **order)
     except Trouble as trouble:
         if "still 503" not in str(trouble):
             raise
@@ -60,13 +66,14 @@ def _placing_is_refused(venue: Venue, name: str, scheme: str) -> int | None:
         disabled = "spot trading disabled" in str(trouble)
         hint = "trading is switched off there: ask its operator" if disabled else "try again later"
         raise TargetError(venue.closed, hint) from None
+    response = exchange.response
     body = try_parse(response) if response is not None else None
     found = body if isinstance(body, dict) else {}
     if found.get("error") in _CLOSED:
         venue.closed = f"the market {venue.rules.symbol} takes no orders: {found['error']}"
         raise TargetError(venue.closed, "name another market with --symbol, or wait until it is open again")
-    if (order := venue.judge.ledger.get(str(found.get("id")))) is not None:
-        end(venue, order, scheme)
+    if (placed := venue.judge.ledger.get(str(found.get("id")))) is not None:
+        end(venue, placed, scheme)
     return response.status if response is not None and response.status in _REFUSED else None
 
 
@@ -75,7 +82,12 @@ def _cancel_is_refused(venue: Venue, name: str, scheme: str) -> int | None:
     others = [other for other in venue.account(name).schemes if other != scheme]
     order = _resting(venue, name, others[0]) if others and venue.closed is None else None
     call = venue.cancel_call(order or UNKNOWN_ID, by=name, scheme=scheme)
-    response = venue.settled(again(call, op=GHOST), repeatable=True).response
+    try:
+        response = venue.settled(again(call, op=GHOST), repeatable=True).response
+    except Trouble:
+        if venue.closed is None:
+            raise
+        return None  # a cancel is not served either
     if order is not None:
         venue.recorder.note("unsure")  # the oracle did not see what this cancel came to
         end(venue, order, others[0])

@@ -19,7 +19,7 @@ from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 from conformance.target.abilities import UNKNOWN_ID, check_trading, check_users
 from conformance.target.client import Call
-from conformance.target.listing import choose_market
+from conformance.target.listing import choose_market as choose_market
 from conformance.target.market import default_band, discover
 from conformance.target.settings import PREFIX, Account
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
@@ -61,14 +61,16 @@ def _lacks(venue: Venue) -> Iterator[TargetError]:
         except TargetError as error:
             yield give_up(venue, name, scheme, error)
     for name, scheme in credentials(venue):
+        closed = venue.closed
         try:
             check_trading(venue, name, scheme)
         except TargetError as error:
-            yield error if venue.closed is not None else give_up(venue, name, scheme, error)
+            # it may be the market that takes nobody's orders
+            yield error if venue.closed != closed else give_up(venue, name, scheme, error)
     yield from find_band(venue)
     if venue.closed is None:
-        for error, name, scheme in check_users(venue):
-            yield give_up(venue, name, scheme, error)
+        for stray, name, scheme in check_users(venue):
+            yield give_up(venue, name, scheme, stray)
 
 
 def credentials(venue: Venue) -> list[tuple[str, str]]:
@@ -78,8 +80,7 @@ def credentials(venue: Venue) -> list[tuple[str, str]]:
 
 def give_up(venue: Venue, name: str, scheme: str, error: TargetError) -> TargetError:
     """Go on without a credential; the error, which is raised instead if the owner has no other."""
-    venue.give_up(name, scheme, error.message)
-    if not venue.settings.owner.schemes:
+    if not venue.give_up(name, scheme, error.message):
         raise error
     return error
 
@@ -238,6 +239,7 @@ def find_band(venue: Venue) -> list[TargetError]:
         venue.band = default_band(venue.rules, venue.settings.price)
     if book.unknown("buy") and book.unknown("sell"):
         venue.closed = "no account has the balance for the smallest order"
+        return [TargetError(venue.closed, "put some of both tokens of the market on both accounts")]
     if book.unknown("buy") or book.unknown("sell"):
         venue.band = replace(venue.band, quiet=False)
     return [no_balance(name, side, seen) for (name, side), seen in book.short.items()]

@@ -93,15 +93,21 @@ class Venue:
             raise NotExercised(f"no {name} account was given")
         return account
 
-    def give_up(self, name: str, scheme: str, why: str) -> None:
-        """Use this credential of an account no more, and the account neither if it was the last."""
-        self.unusable[name, scheme] = why
+    def give_up(self, name: str, scheme: str, why: str) -> bool:
+        """Use this credential of an account no more, and the account neither if it was the last.
+
+        Returns False, and changes nothing, if it is the owner's last: without an owner nothing can be done.
+        """
         account = self.account(name)
+        if name == "owner" and account.schemes == [scheme]:
+            return False
+        self.unusable[name, scheme] = why
         rest = replace(account, jwt=None) if scheme == "jwt" else replace(account, api_key=None, api_secret=None)
         if name == "owner":
             self.settings = replace(self.settings, owner=rest)
         else:
             self.settings = replace(self.settings, counterparty=rest if rest.schemes else None)
+        return True
 
     def default_scheme(self, name: str) -> str:
         """The scheme used for set-up: JWT if there is one, since it needs no clock."""
