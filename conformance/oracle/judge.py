@@ -28,6 +28,8 @@ _EXPLAINS = (
     "cancel.unavailable.no-effect",
     "cancel.errors.other-methods",
 )
+# Requirements that another case's request may seem to break.
+_TOUCHED_BY_OTHERS = ("cancel.effects.", "cancel.races.", "cancel.refusals.", "cancel.identity.")
 # What judges a note, and what judges a note together with the exchanges of its race.
 _NOTES: dict[str, Callable[[Judge, Note], None]] = {
     "funds": probes.judge_funds,
@@ -78,8 +80,9 @@ class Judge:
         self.answers: dict[int, tuple[str, int | None]] = {}
         self.notes: list[Note] = []
         self.troubled: set[str] = set()
-        self.active: set[str] = set()  # cases under way
+        self.overlapping = False  # whether cases are under way at the same time
         self.tangled: set[str] = set()  # cases to be carried out again, alone
+        self.shaken: set[str] = set()  # those as well, if there are any others
         self.observed: dict[str, str] = {}
         self._fresh: list[Check] = []
 
@@ -147,10 +150,9 @@ class Judge:
         self.notes.append(note)
         if note.what == "market":
             self.tick = Decimal(str(note.data["tick"]))
-        elif note.what == "case-begin":
-            self.active.add(note.case)
+        elif note.what == "lanes":
+            self.overlapping = note.data.get("state") == "begin"
         elif note.what == "case-end":
-            self.active.discard(note.case)
             for order_id, checks in list(self.pending.items()):
                 if any(check.case == note.case for check in checks):
                     self.settle(order_id)
@@ -191,7 +193,10 @@ class Judge:
         return check
 
     def add(self, check: Check) -> None:
-        """Count a check."""
+        """Count a check. What other cases under way may have a part in is doubtful."""
+        if self.overlapping and check.finding is not None and check.requirement.startswith(_TOUCHED_BY_OTHERS):
+            check.finding.doubtful = True
+            self.shaken.add(check.case)
         self.tallies[check.requirement].add(check)
         self._fresh.append(check)
 
@@ -247,11 +252,11 @@ class Judge:
 
         Then nothing is concluded: all cases that may have had a part in it are to be carried out again, alone.
         """
-        if len(self.active) < 2:
+        if not self.overlapping:
             return False
         # numbers are given when a request is sent, so one with a smaller number may have been served later
         since = {act.case for act in self.since(order.confirmed - _IN_FLIGHT)}
-        others = (since & self.active) - {order.case, exchange.case}
+        others = since - {order.case, exchange.case}
         if others:
             self.tangled |= others | {order.case, exchange.case}
             self.troubled.add(exchange.case)

@@ -27,7 +27,7 @@ from conformance.target.venue import Venue
 if TYPE_CHECKING:
     from conformance.suite.session import Session
 
-_WORTH_IT_S = 0.008  # with answers quicker than this our own work is the larger part, and one lane is enough
+_WORTH_IT_S = 0.015  # with answers quicker than this our own work is the larger part, and one lane is enough
 _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
 MOST = 12
 _WITH_BOOK = 4  # lanes that take turns with the book: one has it, and the others do what they do before and after
@@ -114,7 +114,10 @@ class Lanes:
                 lane.close()
         if self._failures:
             raise self._failures[0]
-        for name in self.session.judge.tangled:
+        judge = self.session.judge
+        if judge.tangled:
+            judge.tangled |= judge.shaken
+        for name in judge.tangled:
             self.outcomes.pop(name, None)
 
     def _stop(self) -> None:

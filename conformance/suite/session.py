@@ -214,9 +214,12 @@ class Session:
         count = lanes_for(self.client.pace, self.settings.safety.max_parallel)
         if count < 2 or len(cases) < 2:
             return {}
-        self.recorder.note("lanes", lanes=count, pace=self.client.pace)
+        self.recorder.note("lanes", state="begin", lanes=count, pace=self.client.pace)
         lanes = Lanes(self, count)
-        lanes.carry_out(cases)
+        try:
+            lanes.carry_out(cases)
+        finally:
+            self.recorder.note("lanes", state="end")
         return lanes.outcomes
 
     def carry_out(
