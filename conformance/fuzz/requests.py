@@ -114,6 +114,7 @@ class Fuzzer:
             "credential": credential,
             "query": item.query_string,
             "headers": dict(item.headers),
+            "aim": "cancel.identity.path-only" if _names_another(item) and not _is_spoiled(credential) else None,
         }
         fragile = item.body is not None or read_id(segment).kind in (IdKind.HOSTILE, IdKind.EMPTY)
         if item.method == "DELETE" and not fragile:
@@ -212,6 +213,15 @@ class Fuzzer:
 
 def _bare(draft: Draft) -> None:
     draft.signature = draft.timestamp = None
+
+
+def _is_spoiled(credential: Credential) -> bool:
+    return credential.auth is None or credential.auth.flaw is not None
+
+
+def _names_another(item: Generated) -> bool:
+    """Whether an id stands beside the path, too."""
+    return any(name in PLACES_OF_AN_ID for name, _ in item.query) or '"id"' in (item.body or "")
 
 
 def _answered(exchange: Exchange) -> bool:

@@ -92,7 +92,9 @@ _OBSERVED = {
         "works like that.",
     ),
 }
-_NAMES_OTHERS = {"cancel.identity.path-only", "cancel.identity.whole-id", "cancel.errors.empty-id"}
+_OF_THE_PATH = {"cancel.identity.path-only", "cancel.identity.whole-id"}
+_UNKNOWN = "cancel.errors.not-found.unknown"
+_NAMES_OTHERS = {*_OF_THE_PATH, "cancel.errors.empty-id"}
 
 
 def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, order: Order | None) -> None:
@@ -111,13 +113,18 @@ def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, 
     judge.act(exchange, "cancel.unavailable.no-effect", order)
 
 
-def _blamed(judge: Judge, exchange: Exchange, expected: Expectation, status: int) -> str:
+def _blamed(
+    judge: Judge, exchange: Exchange, expected: Expectation, status: int, body: Any, named: Order | None
+) -> str:
     """The requirement that a wrong status breaks: what the request aimed at, or what its situation says.
 
-    A 401 for a good credential tells of the credential, unless the same one is known to be let in otherwise and the
-    situation calls for another refusal: then that refusal is the wrong one.
+    A server error in a burst is how an overflow is told. A 401 for a good credential tells of the credential,
+    unless the same one is known to be let in otherwise and the situation calls for another refusal: then that
+    refusal is the wrong one.
     """
     auth, aim = exchange.auth, exchange.aim or ""
+    if status >= 500 and exchange.driver == "overload":
+        return unavailable.BUSY
     if (
         status == 401
         and auth is not None
@@ -127,7 +134,16 @@ def _blamed(judge: Judge, exchange: Exchange, expected: Expectation, status: int
         if CANCELED in expected.answers or (auth.account, auth.scheme) not in judge.accepted:
             return "cancel.success.by-api-key" if auth.scheme == "api_key" else "cancel.success.by-jwt"
         return expected.requirement
+    if aim in _OF_THE_PATH and CANCELED not in expected.answers and not _shows_another(judge, body, named):
+        return expected.requirement  # nothing tells that the request was taken for another order's
     return aim if aim.startswith("cancel.") else expected.requirement
+
+
+def _shows_another(judge: Judge, body: Any, named: Order | None) -> bool:
+    """Whether an answer shows an order that the suite placed, and not the one that was named."""
+    shown = body.get("id") if isinstance(body, dict) else None
+    other = judge.ledger.orders.get(shown.lower()) if isinstance(shown, str) else None
+    return other is not None and other is not named
 
 
 def _wrong_status(
@@ -156,21 +172,24 @@ def _wrong_status(
             exchanges=[act.n, exchange.n],
             order=order.id,
             key="ended",
-            doubtful=len(judge.suspected(order)) > 1,
+            doubtful=act.requirement != unavailable.RESTARTING and len(judge.suspected(order)) > 1,
         )
         order.state = State.UNSURE
         return
     # it was live after a 503, and the repeated cancel is refused for good: then it was not transient
     refused_before = order is not None and order.id in judge.refused_for_now and CANCELED in expected.answers
     judge.broken(
-        unavailable.TRANSIENT if refused_before and status < 500 else _blamed(judge, exchange, expected, status),
+        unavailable.TRANSIENT
+        if refused_before and status < 500
+        else _blamed(judge, exchange, expected, status, body, order),
         exchange,
         f"a cancel ({expected.situation}) is answered with {seen}",
         str(expected),
         seen,
         order=order.id if order else None,
         key=f"{expected.situation}|{status}",
-        doubtful=status == 404 and order is not None and judge.acted_since(order),
+        # of an order that was canceled before and has come back, the return is the mistake
+        doubtful=status == 404 and order is not None and (judge.acted_since(order) or order.canceled is not None),
     )
     if order is not None and auth is not None and order.account != auth.account and status == 200:
         judge.broken(
@@ -194,7 +213,8 @@ def _wrong_status(
         order.state = State.UNSURE
     elif status == 200:
         # it named no order and yet canceled something: which one will be seen when that is looked at
-        judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else "cancel.identity.whole-id", None)
+        whole = "cancel.identity.whole-id" if expected.requirement == _UNKNOWN else expected.requirement
+        judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else whole, None)
 
 
 def _note_parity(judge: Judge, exchange: Exchange, expected: Expectation) -> None:
@@ -300,12 +320,15 @@ def _canceled(judge: Judge, exchange: Exchange, response: Response, order: Order
     order.acts.clear()
     order.confirmed = exchange.n
     judge.unlisted.add(order.id)
-    judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else "cancel.success.open", None)
+    if exchange.aim in _OF_THE_PATH:
+        judge.act(exchange, exchange.aim, order)  # if the order is still live, then another one was canceled
+    else:
+        judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else "cancel.success.open", None)
 
 
 def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[str, Any]) -> set[str]:
     """Judge the fields of a 200; the names of those that are wrong."""
-    checks = list(fields.check_form(body))
+    checks = list(fields.check_form(body, order.created_at if order is not None else None))
     if order is not None and order.state is State.LIVE:
         checks += fields.check_echo(order, body)
         checks += fields.check_fills(order, body, judge.tick)

@@ -50,7 +50,10 @@ def _is_hostile(segment: str, raw: bytes) -> bool:
 
 
 def _other_spelling(text: str) -> str | None:
-    # the most generous parser in use: no hyphens or odd ones, braces, urn:uuid:, digits of other scripts
+    # the most generous parser in use: no hyphens or odd ones, braces, urn:uuid:, digits of other scripts. One takes
+    # the middle of 38 characters, whatever stands around it; a blank on one side only makes it no UUID to anybody
+    if text[:1].isspace() != text[-1:].isspace():
+        return None
     try:
         return str(UUID(text.strip()))
     except ValueError:

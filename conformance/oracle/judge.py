@@ -26,6 +26,8 @@ _EXPLAINS = (
     "cancel.refusals.",
     "cancel.identity.",
     "cancel.unavailable.no-effect",
+    "cancel.effects.terminal",
+    "cancel.errors.empty-id",
     "cancel.errors.other-methods",
 )
 # Requirements that another case's request may seem to break.
@@ -240,8 +242,9 @@ class Judge:
 
     def suspected(self, order: Order) -> set[str]:
         """The requirements of all acts that can have changed `order`, whether they named it or not."""
-        since = [act for act in self.since(order.confirmed) if act.case == order.case]
-        return {self.named_or_spared(act, order) for act in (*order.acts, *since)}
+        since = self.since(order.confirmed)
+        acts = [*order.acts, *(act for act in since if act.case == order.case)]
+        return {self.named_or_spared(act, order) for act in acts or since}
 
     def acted_since(self, order: Order) -> bool:
         """Whether requests that did not name `order` could have changed it since it was last seen."""

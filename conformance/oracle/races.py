@@ -276,6 +276,8 @@ def _take_its_word(judge: Judge, history: History) -> None:
             judge.ledger.place(exchange, json_of(exchange.request.body), body_of(exchange))
         elif exchange.op == "cancel_all":
             probes.take_cancel_all(judge, exchange)
+        elif exchange.op == "cancel_order" and status_of(exchange) == 200:
+            order.canceled = (exchange.start, exchange.end)  # whatever it is shown as afterwards
     order.state = State.UNSURE
     for exchange in history.settled[-1:]:
         reads.judge_query(judge, exchange)

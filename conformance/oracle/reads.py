@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import fields
-from conformance.oracle.amounts import decimal_of, plain
+from conformance.oracle.amounts import decimal_of, is_average, plain
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.cancels import path_id
 from conformance.oracle.findings import Check, Difference
@@ -41,9 +42,10 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
         return
     body = try_parse(response)
     if response.status != 200 or not isinstance(body, dict):
-        if response.status == 404 and order.canceled_by == "cancel" and judge.queries_work:
+        known = order.state is State.CANCELED and order.canceled_by == "cancel"
+        if response.status == 404 and known and judge.queries_work:
             judge.broken(
-                "cancel.effects.terminal",
+                order.acts[-1].requirement if order.acts else "cancel.effects.terminal",
                 exchange,
                 "the canceled order cannot be queried any more",
                 "200 with status canceled",
@@ -135,7 +137,7 @@ def _blame(
     )
 
 
-def _differences(final: dict[str, Any], body: dict[str, Any]) -> list[Difference]:
+def _differences(final: dict[str, Any], body: dict[str, Any], tick: Decimal) -> list[Difference]:
     found = []
     for name, before in final.items():
         now = body.get(name)
@@ -143,6 +145,9 @@ def _differences(final: dict[str, Any], body: dict[str, Any]) -> list[Difference
         if not same and name in _NUMBERS:
             a, b = decimal_of(before), decimal_of(now)
             same = a is not None and a == b
+            if name == "avg_fill_price" and a is not None and b is not None and min(a, b) > 0:
+                # two views may keep different digits of it
+                same = is_average(a, Fraction(b), tick) or is_average(b, Fraction(a), tick)
         if not same and name == "id" and isinstance(before, str) and isinstance(now, str):
             same = before.lower() == now.lower()
         found.append(Difference(name, fields.show(before), fields.show(now), same))
@@ -170,7 +175,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         order.final = {name: body.get(name) for name in fields.FIELDS}
         judge.confirm(order, exchange)
         return
-    diff = _differences(order.final, body)
+    diff = _differences(order.final, body, judge.tick)
     changed = [d for d in diff if not d.ok]
     if not changed:
         judge.held("cancel.effects.final", exchange)
@@ -208,7 +213,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
         order.acts.clear()
         order.confirmed = exchange.n
         return
-    diff = _differences(order.final, body)
+    diff = _differences(order.final, body, judge.tick)
     if all(d.ok for d in diff):
         judge.confirm(order, exchange)
         return
@@ -239,7 +244,7 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
             continue  # the cancel was under way when the list was asked for: either list is right
         if order_id in listed and order.canceled_by == "cancel":
             judge.broken(
-                "cancel.effects.not-listed",
+                order.acts[-1].requirement if order.acts else "cancel.effects.not-listed",
                 exchange,
                 "a canceled order is among the open orders",
                 "not listed",
@@ -320,7 +325,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
         return
     for order in list(judge.ledger.orders.values()):
         mine = order.case == exchange.case and order.account == exchange.auth.account
-        if mine and order.canceled_by == "cancel" and order.fills and order.exact:
+        ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
+        if mine and ended and order.fills and order.exact:
             _fills_kept(judge, exchange, order, volume[order.id])
 
 
@@ -329,10 +335,11 @@ def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -
         judge.held("cancel.effects.fills-kept", exchange)
         return
     more = seen > order.filled
+    which = "canceled order" if order.canceled_by == "cancel" else "order that it traded with"
     check: Check = judge.broken(
         "cancel.effects.off-book" if more else "cancel.effects.fills-kept",
         exchange,
-        "the canceled order has more fills than before" if more else "fills of the canceled order are missing",
+        f"the {which} has more fills than before" if more else f"fills of the {which} are missing",
         f"fills over {plain(order.filled)}",
         f"fills over {plain(seen)}",
         order=order.id,

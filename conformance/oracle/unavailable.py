@@ -105,11 +105,12 @@ def judge_unrecovered(judge: Judge, note: Note) -> None:
 
 
 def judge_restart(judge: Judge, note: Note) -> None:
-    """The target has been restarted: what was known of the orders of this case must still be so.
+    """The target has been restarted: what was known of the orders of this case, and of all canceled ones, stays so.
 
     The next look at each of them is evidence, for or against. Answers that were lost on the way mean nothing.
     """
     judge.troubled.discard(note.case)
     for order in judge.ledger.orders.values():
-        if order.case == note.case and order.state is not State.UNSURE:
+        canceled = order.state is State.CANCELED and order.canceled_by == "cancel"
+        if canceled or (order.case == note.case and order.state is not State.UNSURE):
             order.acts.append(Act(order.confirmed, note.case, order.account, RESTARTING))

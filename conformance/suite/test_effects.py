@@ -128,16 +128,21 @@ def test_neighbours_keep_their_place(venue: Venue, states: States, scheme: str) 
 def test_fills_are_kept(venue: Venue, states: States, scheme: str, side: str) -> None:
     """Own fills from before the cancel are still listed, on both sides of the trade."""
     order = states.partially_filled(side, Fills(improved=("1",), resting=("2",)))
-    if not _lists(venue, order):
+    if not _lists(venue, "owner"):
         raise NotExercised("the target does not list own fills by order")
+    theirs = _lists(venue, "counterparty")
     venue.cancel(order, scheme=scheme)
     venue.trades("owner", aim="cancel.effects.fills-kept")
+    if theirs:
+        venue.trades("counterparty", aim="cancel.effects.fills-kept")
     venue.look(order)
 
 
-def _lists(venue: Venue, order: Order) -> bool:
-    rows = venue.trades(order.account)
-    return any(str(row.get("order_id")).lower() == order.id for row in rows or [])
+def _lists(venue: Venue, account: str) -> bool:
+    """Whether the fills of all orders that an account has in this case are listed by order."""
+    listed = {str(row.get("order_id")).lower() for row in venue.trades(account) or []}
+    orders = venue.judge.ledger.orders.values()
+    return {o.id for o in orders if o.case == venue.case and o.account == account and o.fills} <= listed
 
 
 @pytest.mark.exercises("cancel.effects.final")

@@ -67,7 +67,8 @@ def test_malformed_id(venue: Venue, states: States, scheme: str) -> None:
 def test_mangled_id_of_a_live_order(venue: Venue, states: States, scheme: str) -> None:
     """The id of a live order, cut short, extended or mangled, does not cancel it."""
     order = states.open()
-    for segment in (order.id[:-1], order.id + "0", order.id[:8], order.id + "x", "x" + order.id, order.id[1:]):
+    mangled = (order.id[:-1], order.id + "0", order.id[:8], order.id + "x", "x" + order.id, order.id[1:])
+    for segment in (*mangled, "%20" + order.id, order.id + "%20"):
         venue.cancel(segment, scheme=scheme)
         venue.look(order)
     venue.cancel(order, scheme=scheme)

@@ -1,6 +1,7 @@
 """Chapter: What identifies the order. The path id, whole, and nothing else."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_id_in_query(venue: Venue, states: States, scheme: str, name: str) -> No
 def test_id_in_query_beside_unknown_id(venue: Venue, states: States, scheme: str) -> None:
     """Where the path names no order, a query parameter does not help out."""
     order = states.open("sell")
-    unknown = neighbour(order, -1)
+    unknown = str(uuid4())  # not like the other, so that nothing else can make it that one
     for name in ("id", "orderId"):
         venue.cancel(unknown, scheme=scheme, query=f"{name}={order.id}", aim="cancel.identity.path-only")
         venue.look(order)

@@ -97,8 +97,8 @@ class Paper:
         sent = {name: answer[name] for name in names if answer[name] is not None}
         self.add("new_order", "POST", "/spot/orders", 200, answer, sent=sent, takes=takes, **more)
 
-    def fill(self, quantity: str, *, price: str = "0.5", maker: str = ORDER) -> None:
-        """The counterparty sells into the resting order."""
+    def fill(self, quantity: str, *, price: str = "0.5", maker: str = ORDER) -> str:
+        """The counterparty sells into the resting order; the id of its order."""
         n = len(self.rows)
         taker = order(
             id=f"00000000-0000-4000-9000-{n:012d}",
@@ -111,6 +111,7 @@ class Paper:
             status="filled",
         )
         self.place(taker, takes=[Take(maker, price, quantity)], by="counterparty")
+        return str(taker["id"])
 
     def cancel(
         self, status: int | None = 200, answer: Any = None, *, order_id: str = ORDER, **more: Any

@@ -271,3 +271,41 @@ def test_a_signed_further_parameter_may_not_make_the_signature_wrong(paper: Pape
     aim = "cancel.key.signature.extra-signed"
     paper.cancel(401, scheme="api_key", query="note=1&timestamp=1&signature=2", aim=aim)
     assert paper.found() == [aim]
+
+
+@pytest.mark.parametrize(
+    ("status", "shown", "requirement"),
+    [(403, None, "errors.not-found.unknown"), (200, "unknown", "errors.not-found.unknown"), (200, "other", None)],
+)
+@pytest.mark.parametrize("aim", ["cancel.identity.path-only", "cancel.identity.whole-id"])
+def test_unknown_id_beside_another(
+    paper: Paper, status: int, shown: str | None, requirement: str, aim: str
+) -> None:
+    """Only an answer that shows another order tells that the id was taken for that one's."""
+    paper.place()
+    unknown = "7d0c1a52-1b1f-4c55-9a3c-0d5c3ad4e6f1"
+    answer = None if shown is None else canceled(paper.now, id=unknown if shown == "unknown" else ORDER)
+    paper.cancel(status, answer, order_id=unknown, aim=aim)
+    paper.query()
+    assert paper.found() == [f"cancel.{requirement}" if requirement else aim]
+
+
+def test_another_order_than_the_named_one_is_canceled(paper: Paper) -> None:
+    """The named order stays open, and the one in the query is gone: what identifies the order is to blame."""
+    paper.place()
+    paper.place(order(id=OTHER))
+    aim = "cancel.identity.path-only"
+    paper.cancel(200, canceled(paper.now, id=OTHER), query=f"id={OTHER}", aim=aim)
+    paper.query()
+    paper.query(canceled(paper.now - 0.1, id=OTHER), order_id=OTHER)
+    assert paper.found() == [aim, "cancel.fields.id"]
+
+
+@pytest.mark.parametrize(
+    ("segment", "status"), [(f"%20{ORDER}", 200), (f"{ORDER}%20", 200), (f"%20{ORDER}%20", None)]
+)
+def test_blank_at_an_id(paper: Paper, segment: str, status: int | None) -> None:
+    """A UUID with a blank before or behind it is none; between two, some parsers take it."""
+    paper.place()
+    paper.cancel(200, order_id=segment)
+    assert paper.found() == (["cancel.errors.invalid-id"] if status else [])

@@ -148,6 +148,18 @@ def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str 
     assert paper.found() == ([f"cancel.effects.{requirement}"] if requirement else [])
 
 
+@pytest.mark.parametrize(("quantity", "found"), [("0", True), ("30", False)])
+def test_fills_of_the_other_side_are_kept(paper: Paper, quantity: str, found: bool) -> None:
+    """What the canceled order traded with keeps its fills too."""
+    paper.place()
+    taker = paper.fill("30")
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    trades = [{"order_id": taker, "price": "0.5", "quantity": quantity}]
+    aim = "cancel.effects.fills-kept"
+    paper.add("my_trades", "GET", "/spot/trades/me", 200, trades, by="counterparty", aim=aim)
+    assert paper.found() == (["cancel.effects.fills-kept"] if found else [])
+
+
 @pytest.mark.parametrize(
     ("expect", "status", "aim"),
     [("accepted", 400, "cancel.effects.lock-released"), ("refused", 200, "cancel.effects.lock-released-once")],

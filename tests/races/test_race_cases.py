@@ -164,7 +164,8 @@ def test_the_peer_holds(run: Run, flavour: str) -> None:
     [
         ("two_winners", races.test_cancel_and_cancel, ONE),
         ("lost_fill", races.test_cancel_and_fill, FILLS),
-        ("late_cancel", races.test_cancel_and_fill, FILLS),
+        # whichever is met first in a race: a fill after the cancel, or the order shown as live
+        ("late_cancel", races.test_cancel_and_fill, f"{FILLS} or {READS}"),
         ("late_cancel", races.test_cancel_and_query, READS),
     ],
 )
@@ -172,7 +173,7 @@ def test_a_faulty_reference_is_caught(run: Run, hook: str, case: Callable[..., N
     with reference(Settings(hooks=(f"race_hooks:{hook}",))) as target:
         result = run(target, lambda session: race(session, case), ONE)
 
-    assert requirement in violated(result), outcome(result)
+    assert violated(result) & set(requirement.split(" or ")), outcome(result)
     assert any(row.verdict == "violated" for row in result.races)
 
 

@@ -30,13 +30,13 @@ def reshape(ref: Reference, status: int, make: Any, media_type: str = "applicati
     on_answer(ref, change)
 
 
-@fault("cancel.answers.status")
+@fault("cancel.answers.status", "cancel.errors.foreign-terminal", "cancel.errors.not-found.canceled")
 def second_cancel_crashes(ref: Reference) -> None:
     """The cancel of a terminal order is answered with 500."""
     crash(ref, lambda order: not order.live)
 
 
-@fault("cancel.answers.status")
+@fault("cancel.answers.status", "cancel.success.partially-filled")
 def cancel_crashes_after_many_fills(ref: Reference) -> None:
     """The cancel of an order with fills is carried out, and answered with 500."""
 
@@ -48,7 +48,7 @@ def cancel_crashes_after_many_fills(ref: Reference) -> None:
     wrap(ref.api, "canceled", canceled)
 
 
-@fault("cancel.answers.status")
+@fault("cancel.answers.status", "cancel.errors.forbidden")
 def foreign_orders_are_451(ref: Reference) -> None:
     """Another user's order is answered with 451."""
     on_refusal(ref, 403, lambda: ref.responder.error(451, "FORBIDDEN"))

@@ -205,7 +205,9 @@ def filled_sells_returned(ref: Reference) -> None:
 @fault("cancel.errors.not-found.ioc-remainder")
 def ioc_orders_returned(ref: Reference) -> None:
     """The cancel of an immediate-or-cancel order answers 200, because it is canceled after all."""
-    instead_of_dead(ref, lambda o: o.tif == "ioc" and o.type == "limit", lambda order: None)
+    instead_of_dead(
+        ref, lambda o: o.tif == "ioc" and o.type == "limit" and o.status == "canceled", lambda order: None
+    )
 
 
 @fault("cancel.errors.not-found.ioc-remainder")
@@ -220,8 +222,8 @@ def partly_filled_ioc_orders_returned(ref: Reference) -> None:
 
 @fault("cancel.errors.not-found.ioc-remainder")
 def ioc_orders_forbidden(ref: Reference) -> None:
-    """The cancel of an own immediate-or-cancel order is answered with 403."""
-    refuse_dead(ref, Forbidden(), lambda o: o.tif == "ioc" and o.type == "limit")
+    """The cancel of an own immediate-or-cancel order that found too little is answered with 403."""
+    refuse_dead(ref, Forbidden(), lambda o: o.tif == "ioc" and o.type == "limit" and o.status == "canceled")
 
 
 @fault("cancel.errors.not-found.market")
