@@ -37,7 +37,10 @@ _REQUESTS = 2.3  # in a step, about
 _LEAST = 3
 _LEVELS = 4
 _BESIDE = 3  # orders at the same price that are looked at after a cancel
-_SHRINK_RUNS = 200  # examples that may be spent on making a failure shorter
+_SHRINK_RUNS, _SHRINK_S = (
+    200,
+    10,
+)  # examples, and seconds of requests, that may be spent on making a failure shorter
 
 ACCOUNTS = st.sampled_from(["owner", "counterparty"])
 SCHEMES = st.sampled_from(["jwt", "api_key"])
@@ -61,11 +64,12 @@ class Campaign:
     wanted: set[str] = field(default_factory=set)
     story: list[str] = field(default_factory=list)
     runs_after: int = 0
+    shrink_runs: int = _SHRINK_RUNS
 
     @property
     def exhausted(self) -> bool:
         """Whether no more examples may be spent on making the failure shorter."""
-        return bool(self.wanted) and self.runs_after > _SHRINK_RUNS
+        return bool(self.wanted) and self.runs_after > self.shrink_runs
 
 
 def explore(venue: Venue, states: States, profile: str, seed_: int) -> Campaign:
@@ -74,9 +78,9 @@ def explore(venue: Venue, states: States, profile: str, seed_: int) -> Campaign:
     What was found is in the judge. Raises Undecidable if more than half of the examples were abandoned.
     """
     examples, steps, seconds = BUDGETS.get(profile, BUDGETS["standard"])
-    affordable = seconds / max(venue.client.pace * _REQUESTS * steps, 1e-9)
-    examples = max(_LEAST, min(examples, int(affordable)))
-    campaign = Campaign(venue, states)
+    lasting = max(venue.client.pace * _REQUESTS * steps, 1e-9)  # s, of one example
+    examples = max(_LEAST, min(examples, int(seconds / lasting)))
+    campaign = Campaign(venue, states, shrink_runs=min(_SHRINK_RUNS, int(_SHRINK_S / lasting)))
     bound = seed(seed_)(type("Trading", (Machine,), {"campaign": campaign}))
     config = settings(
         max_examples=examples,
