@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from conformance.oracle.amounts import decimal_of, is_average, plain
 from conformance.oracle.ledger import Order
@@ -144,7 +144,7 @@ def check_form(body: dict[str, Any], placed_at: int | None = None) -> Iterator[F
         )
 
 
-def _is_seconds(value: Any) -> bool:
+def _is_seconds(value: Any) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < _MILLISECONDS
 
 

@@ -123,7 +123,9 @@ CONFIGS = {
     "no scheme": '[target]\nbase_url = "user:{secret}@staging.example/api"',
     "a failing command": "[accounts.owner]\njwt = \"!echo '{secret}' >&2; false\"",
     "too short": '[accounts.owner]\njwt = "s3c-"\napi_key = "{secret}"\napi_secret = "{secret}"',
-    "a number": '[target]\nbase_url = "http://127.0.0.1:9"\ntimeout_s = "{secret}"\n[accounts.owner]\njwt = "token"',
+    "a number": (
+        '[target]\nbase_url = "http://127.0.0.1:9"\ntimeout_s = "{secret}"\n[accounts.owner]\njwt = "token"'
+    ),
 }
 
 
