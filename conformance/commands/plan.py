@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from conformance.oracle.amounts import decimal_of
 from conformance.record import Exchange, Footer, Header, read_rows
 from conformance.reference.server import start
 from conformance.reference.settings import simple_settings
+from conformance.suite.lanes import lanes_for
 from conformance.suite.session import check_host
 from conformance.target.client import Call
 from conformance.target.contact import hint_for
@@ -37,6 +38,7 @@ _SAMPLES = 5
 _LOOPBACK_ONLY = ("effects::test_lock",)  # orders over the whole balance: never placed on a remote target
 _SMALLER = ("fields::test_large",)  # large orders on this machine, small ones elsewhere
 _PLAN_LIMIT_S = 900
+_OVERLAP = 2.5  # how much quicker a run is where cases overlap; what trades or lists orders does not
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,13 @@ def plan_lines(settings: Settings | None, options: Mapping[str, Any]) -> list[st
     rules, latency = measure(settings) if settings is not None else (None, None)
     loopback = settings is None or settings.is_loopback
     plan = dry_run(rules, latency, options, loopback=loopback)
+    if latency is not None and settings is not None:
+        lanes = lanes_for(latency, settings.safety.max_parallel)
+        plan = replace(plan, duration_s=plan.duration_s / min(lanes, _OVERLAP))
     described = settings if settings is not None else Settings("http://127.0.0.1", _nobody())
     rate = described.safety.max_requests_per_second
     if rate and plan.duration_s < plan.requests / rate:
-        plan = Plan(**{**plan.__dict__, "duration_s": plan.requests / rate})
+        plan = replace(plan, duration_s=plan.requests / rate)
     return plan.lines(described)
 
 
