@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from conformance.reference.faults import Fault
 
 
+_HEAD = "| fault | what a client sees | found |"
+
+
 class Progress:
     """Tells of each outcome in a line: of faults, or of variations; ``full`` if the runs were whole ones."""
 
@@ -92,20 +95,23 @@ def to_json(outcomes: Sequence[Outcome]) -> str:
 
 
 def faults_markdown(outcomes: Sequence[Outcome], faults: Mapping[str, Fault]) -> str:
-    """The kill matrix as Markdown, a table a chapter of the catalogue. An own requirement is set in bold."""
+    """The kill matrix of whole runs as Markdown: a table a chapter of the catalogue, and one by requirement.
+
+    It shows what a fault breaks and not what that entails, so that two runs give the same text.
+    """
     killed = sum(outcome.killed for outcome in outcomes)
     lines = [
         "# Kill matrix",
         "",
         "Each row is a deliberate violation that the reference exchange can be started with",
-        "(`spot-conformance serve --fault NAME`). A fault counts as killed only when the suite finds a",
-        "requirement violated that the fault names as its own (**bold**). The violations are in the order of the",
-        "summary, so the first one is what a user reads first. Made by",
+        "(`spot-conformance serve --fault NAME`), and the requirements that it breaks by itself and that a whole",
+        "run finds violated. **Bold** is what the run's summary shows first, which is what a user reads first. Where",
+        "that is another requirement, it is told. Without one of its own found, a fault has survived. Made by",
         "`spot-conformance faults run --markdown docs/kill-matrix.md`.",
         "",
         f"{killed} of {len(outcomes)} faults killed, "
         f"{sum(o.first for o in outcomes)} of them by the first violation listed.",
-        f"MUSTs that no fault violates: {', '.join(untouched(outcomes)) or 'none'}.",
+        f"MUSTs that a client can see and no fault violates: {', '.join(untouched(outcomes)) or 'none'}.",
     ]
     chapter = ""
     for outcome in outcomes:
@@ -120,15 +126,26 @@ def faults_markdown(outcomes: Sequence[Outcome], faults: Mapping[str, Fault]) ->
                 "|---|---|---|",
             ]
         lines.append(f"| `{fault.name}` | {_cell(fault.text)} | {_found(outcome)} |")
+    lines += ["", "## By requirement", "", "| requirement | found violated with |", "|---|---|"]
+    for name in load_contract().requirements:
+        found = [f"`{outcome.name}`" for outcome in outcomes if name in outcome.own and name in _all(outcome)]
+        if found:
+            lines.append(f"| {name} | {', '.join(found)} |")
     return "\n".join(lines) + "\n"
 
 
-def _found(outcome: Outcome, limit: int = 6) -> str:
-    names = [f"**{name}**" if name in outcome.own else name for name in _all(outcome)]
-    if len(names) > limit:
-        names = [*names[:limit], f"{len(names) - limit} more"]
-    text = ", ".join(name.replace("cancel.", "", 1) for name in names)
-    return text if outcome.killed else f"survived ({text or _cell(outcome.reason)})"
+def _found(outcome: Outcome) -> str:
+    found = _all(outcome)
+    own = [_short(name) for name in found if name in outcome.own]
+    if not own:
+        return f"survived ({', '.join(map(_short, found)) or _cell(outcome.reason)})"
+    if outcome.first:
+        return ", ".join([f"**{own[0]}**", *own[1:]])
+    return f"{', '.join(own)} (first: {_short(found[0])})"
+
+
+def _short(requirement: str) -> str:
+    return requirement.removeprefix("cancel.")
 
 
 def _cell(text: str) -> str:

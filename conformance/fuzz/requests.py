@@ -74,7 +74,8 @@ class Fuzzer:
             except Trouble as trouble:
                 reason = str(trouble)
                 self._clear()  # what was placed without an answer, too
-                self.venue.pause(attempt)
+                if trouble.wait:
+                    self.venue.pause(attempt)
                 continue
             except Undecidable as problem:  # patience with this request has ended
                 reason = str(problem)

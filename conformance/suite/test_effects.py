@@ -63,11 +63,14 @@ def test_off_the_book_each_time(venue: Venue, states: States, scheme: str) -> No
         _cross(venue, states, order)
 
 
-@pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.final")
+@pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.final", "cancel.refusals.not-found")
 @pytest.mark.aged
 def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
-    """It has not come back seconds later."""
-    _cross(venue, states, aged.canceled())
+    """It has not come back seconds later; and a second cancel then does not move its times."""
+    order = aged.canceled()
+    _cross(venue, states, order)
+    venue.cancel(order)
+    venue.look(order)
 
 
 @pytest.mark.alone

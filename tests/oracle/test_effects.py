@@ -148,6 +148,16 @@ def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str 
     assert paper.found() == ([f"cancel.effects.{requirement}"] if requirement else [])
 
 
+@pytest.mark.parametrize(("first", "second", "found"), [(1, 1, False), (2, 2, True), (0, 1, True), (1, 2, True)])
+def test_updated_at_moves(paper: Paper, first: int, second: int, found: bool) -> None:
+    """The first look may show the second before or after the cancel's own; from then on nothing moves."""
+    paper.place()
+    paper.cancel(200, order(status="canceled", updated_at=CREATED))
+    paper.query(order(status="canceled", updated_at=CREATED + first))
+    paper.query(order(status="canceled", updated_at=CREATED + second))
+    assert paper.found() == (["cancel.effects.final"] if found else [])
+
+
 @pytest.mark.parametrize(("quantity", "found"), [("0", True), ("30", False)])
 def test_fills_of_the_other_side_are_kept(paper: Paper, quantity: str, found: bool) -> None:
     """What the canceled order traded with keeps its fills too."""
