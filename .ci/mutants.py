@@ -32,7 +32,7 @@ LIMITS_S = {"quick": 75, "standard": 150}
 def run_suite(profile: str) -> tuple[int | str, list[str]]:
     """Run the suite on the reference of the current directory.
 
-    Returns the exit status, or "timeout", and the requirements that were violated.
+    Returns the exit status, or "timeout", and why: the requirements that were violated, or the run's own reason.
     """
     reports = Path("mutant-reports")
     shutil.rmtree(reports, ignore_errors=True)
@@ -42,22 +42,22 @@ def run_suite(profile: str) -> tuple[int | str, list[str]]:
     except subprocess.TimeoutExpired:
         return "timeout", []
     with suppress(OSError, ValueError, KeyError):
-        found = json.loads((reports / "results.json").read_text())["requirements"]
-        return status, [row["id"] for row in found if row["verdict"] == "violated"]
+        found = json.loads((reports / "results.json").read_text())
+        violated = [row["id"] for row in found["requirements"] if row["verdict"] == "violated"]
+        return status, violated or [found["reason"]]
     return status, []
 
 
 def try_mutant() -> int:
     """Test one mutant and print each run as a line of JSON. Returns 0 when it survived, else 1.
 
-    What the quick profile does not find, or cannot decide, is tried again with the standard one; a server that does
-    not start or takes too long is not.
+    What passes the quick profile is tried again with the standard one.
     """
     status: int | str = 0
     for profile in LIMITS_S:
-        status, violated = run_suite(profile)
-        print(json.dumps({"profile": profile, "status": status, "violated": violated}), flush=True)
-        if status not in (0, 3, 4):
+        status, why = run_suite(profile)
+        print(json.dumps({"profile": profile, "status": status, "why": why}), flush=True)
+        if status != 0:
             break
     return int(status != 0)
 
@@ -65,8 +65,8 @@ def try_mutant() -> int:
 def outcome(output: str) -> str:
     """Return what became of a mutant, from what its test printed.
 
-    "violated": a requirement was found broken; "unusable": it was not, but the last run did not end in "conformant"
-    either (no answer, too slow, nothing decided); "survived".
+    "violated": a requirement was found broken; "unusable": it was not, but the run did not end "conformant" either
+    (no answer, too slow, the good credentials refused, so that nothing can be decided); "survived".
     """
     runs = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     statuses = [run["status"] for run in runs]
