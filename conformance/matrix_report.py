@@ -106,8 +106,8 @@ def faults_markdown(outcomes: Sequence[Outcome], faults: Mapping[str, Fault]) ->
         "Each row is a deliberate violation that the reference exchange can be started with",
         "(`spot-conformance serve --fault NAME`), and the requirements that it breaks by itself and that a whole",
         "run finds violated. **Bold** is what the run's summary shows first, which is what a user reads first.",
-        "Where that is another requirement, it is told. Without one of its own found, a fault has survived. Made by",
-        "`spot-conformance faults run --markdown docs/kill-matrix.md`.",
+        "Where that is another requirement, it is told. Without one of its own found, a fault has survived.",
+        "Made by `spot-conformance faults run --markdown docs/kill-matrix.md`.",
         "",
         f"{killed} of {len(outcomes)} faults killed, "
         f"{sum(o.first for o in outcomes)} of them by the first violation listed.",

@@ -119,24 +119,35 @@ def _blamed(
     """The requirement that a wrong status breaks: what the request aimed at, or what its situation says.
 
     A server error in a burst is how an overflow is told. A 401 for a good credential tells of the credential,
-    unless the same one is known to be let in otherwise and the situation calls for another refusal: then that
-    refusal is the wrong one.
+    unless the same one is known to be let in otherwise: then further parameters are what it is about or, where the
+    situation calls for another refusal, that refusal.
     """
     auth, aim = exchange.auth, exchange.aim or ""
     if status >= 500 and exchange.driver == "overload":
         return unavailable.BUSY
+    if named is not None and named.acts and named.acts[-1].requirement == unavailable.RESTARTING:
+        return unavailable.RESTARTING  # the first that is seen of it after a restart
     if (
         status == 401
         and auth is not None
         and auth.flaw is None
         and not aim.startswith(("cancel.key.", "cancel.jwt."))
     ):
-        if CANCELED in expected.answers or (auth.account, auth.scheme) not in judge.accepted:
+        let_in = (auth.account, auth.scheme) in judge.accepted
+        if let_in and auth.scheme == "api_key" and (further := _further_parameters(exchange)):
+            return "cancel.key.signature.encoding" if "%" in further else "cancel.key.signature.extra-signed"
+        if CANCELED in expected.answers or not let_in:
             return "cancel.success.by-api-key" if auth.scheme == "api_key" else "cancel.success.by-jwt"
         return expected.requirement
     if aim in _OF_THE_PATH and CANCELED not in expected.answers and not _shows_another(judge, body, named):
         return expected.requirement  # nothing tells that the request was taken for another order's
     return aim if aim.startswith("cancel.") else expected.requirement
+
+
+def _further_parameters(exchange: Exchange) -> str:
+    """What a signed query has beside the timestamp and the signature."""
+    query = exchange.request.target.partition("?")[2]
+    return "&".join(pair for pair in query.split("&") if not pair.startswith(("timestamp=", "signature=")))
 
 
 def _shows_another(judge: Judge, body: Any, named: Order | None) -> bool:

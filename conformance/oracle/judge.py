@@ -26,6 +26,7 @@ _EXPLAINS = (
     "cancel.refusals.",
     "cancel.identity.",
     "cancel.unavailable.no-effect",
+    "cancel.unavailable.restarting",
     "cancel.effects.terminal",
     "cancel.errors.empty-id",
     "cancel.errors.other-methods",
@@ -84,6 +85,7 @@ class Judge:
         self.troubled: set[str] = set()
         self.overlapping = False  # whether cases are under way at the same time
         self.tangled: set[str] = set()  # cases to be carried out again, alone
+        self._under_way: set[str] = set()  # cases that have begun and not ended
         self.shaken: set[str] = set()  # those as well, if there are any others
         self.observed: dict[str, str] = {}
         self._fresh: list[Check] = []
@@ -154,10 +156,10 @@ class Judge:
             self.tick = Decimal(str(note.data["tick"]))
         elif note.what == "lanes":
             self.overlapping = note.data.get("state") == "begin"
+        elif note.what == "case-begin":
+            self._under_way.add(note.case)
         elif note.what == "case-end":
-            for order_id, checks in list(self.pending.items()):
-                if any(check.case == note.case for check in checks):
-                    self.settle(order_id)
+            self._end_case(note.case)
         elif note.what in ("interrupted", "unsure"):
             # a request may have been carried out that was not recorded, or is not judged
             for order in list(self.ledger.live()):
@@ -170,6 +172,12 @@ class Judge:
             _RACES[note.what](self, note, self.races.pop(str(note.data.get("race")), []))
         elif note.what in _NOTES:
             _NOTES[note.what](self, note)
+
+    def _end_case(self, case: str) -> None:
+        self._under_way.discard(case)
+        for order_id, checks in list(self.pending.items()):
+            if any(check.case == case for check in checks):
+                self.settle(order_id)
 
     # ------------------------------------------------------------------ out
 
@@ -233,18 +241,20 @@ class Judge:
     def blame(self, order: Order) -> list[Act]:
         """The acts that can have changed `order` since it was last seen as it should be.
 
-        Those that named it come first; failing these, those of the case that placed it; failing these, all.
+        Those that named it come first; failing these, those of the case that placed it, while it is under way;
+        failing these, all.
         """
-        if order.acts:
-            return order.acts
+        return order.acts or self._around(order)
+
+    def _around(self, order: Order) -> list[Act]:
         since = self.since(order.confirmed)
+        if order.case not in self._under_way:
+            return since  # what was done after its case tells as much as what was done in it
         return [act for act in since if act.case == order.case] or since
 
     def suspected(self, order: Order) -> set[str]:
         """The requirements of all acts that can have changed `order`, whether they named it or not."""
-        since = self.since(order.confirmed)
-        acts = [*order.acts, *(act for act in since if act.case == order.case)]
-        return {self.named_or_spared(act, order) for act in acts or since}
+        return {self.named_or_spared(act, order) for act in (*order.acts, *self._around(order))}
 
     def acted_since(self, order: Order) -> bool:
         """Whether requests that did not name `order` could have changed it since it was last seen."""

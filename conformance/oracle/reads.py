@@ -232,6 +232,8 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
         return
     seen = "; ".join(f"{d.field} {d.seen}" for d in diff if not d.ok)
     _blame(judge, exchange, order, order.status, seen, diff)
+    if status in _LIVE:
+        order.state = State.UNSURE  # what is canceled next is what was found to be live here
     order.final = {name: body.get(name) for name in fields.FIELDS}
     order.acts.clear()
     order.confirmed = exchange.n

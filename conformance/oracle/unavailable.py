@@ -111,6 +111,6 @@ def judge_restart(judge: Judge, note: Note) -> None:
     """
     judge.troubled.discard(note.case)
     for order in judge.ledger.orders.values():
-        canceled = order.state is State.CANCELED and order.canceled_by == "cancel"
+        canceled = order.state is State.CANCELED and order.canceled_by is not None
         if canceled or (order.case == note.case and order.state is not State.UNSURE):
             order.acts.append(Act(order.confirmed, note.case, order.account, RESTARTING))

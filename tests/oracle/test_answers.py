@@ -309,3 +309,21 @@ def test_blank_at_an_id(paper: Paper, segment: str, status: int | None) -> None:
     paper.place()
     paper.cancel(200, order_id=segment)
     assert paper.found() == (["cancel.errors.invalid-id"] if status else [])
+
+
+@pytest.mark.parametrize(
+    ("query", "requirement"),
+    [
+        ("timestamp=1&signature=2", "success.by-api-key"),
+        ("note=1&timestamp=1&signature=2", "key.signature.extra-signed"),
+        ("timestamp=1&note=a%20b&signature=2", "key.signature.encoding"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_signed_request_is_refused(paper: Paper, query: str, requirement: str, known: bool) -> None:
+    """A key that is let in otherwise tells what is wrong: the parameters that were signed beside the timestamp."""
+    if known:
+        paper.cancel(404, order_id=OTHER, scheme="api_key")
+    paper.place()
+    paper.cancel(401, scheme="api_key", query=query)
+    assert paper.found() == [f"cancel.{requirement if known else 'success.by-api-key'}"]

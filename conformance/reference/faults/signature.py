@@ -125,7 +125,7 @@ def signature_may_be_followed_by_anything(ref: Reference) -> None:
     trust_signature(ref, lambda given, expected: given.startswith(expected))
 
 
-@fault(_SIG + "wrong-secret", _SIG + "altered", _SIG + "other-algorithm")
+@fault(_SIG + "wrong-secret", _SIG + "truncated", _SIG + "altered", _SIG + "other-algorithm")
 def signatures_are_not_checked(ref: Reference) -> None:
     """A signature must be there and is not looked at."""
     trust_signature(ref, lambda given, expected: bool(given))
