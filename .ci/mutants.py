@@ -99,12 +99,15 @@ def draw(session: Path, modules: Iterable[str], sample: int | None, seed: int) -
 
 
 def results(session: Path) -> list[dict[str, Any]]:
-    """Return the mutants that were tried, as rows for the report."""
+    """Return the mutants that were tried, as rows for the report, without those that cosmic-ray failed to make."""
     from cosmic_ray.work_db import WorkDB, use_db
+    from cosmic_ray.work_item import WorkerOutcome
 
     rows = []
     with use_db(str(session), WorkDB.Mode.open) as database:
         for item, result in database.completed_work_items:
+            if result.worker_outcome != WorkerOutcome.NORMAL:
+                continue
             [mutation] = item.mutations
             rows.append(
                 {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -83,3 +84,19 @@ def test_its_help_needs_no_mutation_tool() -> None:
     script = Path(".ci") / "mutants.py"
     done = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "--sample N" in done.stdout
+
+
+def test_the_survivors_that_are_explained_are_in_the_source() -> None:
+    page = (ROOT / "docs" / "mutants.md").read_text()
+    chapters = re.split(r"^`(\w+\.py)`:$", page, flags=re.MULTILINE)[1:]
+    assert chapters
+    for module, text in zip(chapters[::2], chapters[1::2], strict=True):
+        source = (ROOT / "conformance" / "reference" / module).read_text()
+        quoted = re.findall(r"^\| `(.+?)` \|", text, re.MULTILINE)
+        assert quoted
+        assert [code for code in quoted if code not in source] == []
+
+
+def test_the_documented_command_exists() -> None:
+    assert "[testenv:mutants]" in (ROOT / "tox.ini").read_text()
+    assert "tox -e mutants" in (ROOT / "docs" / "mutants.md").read_text()
