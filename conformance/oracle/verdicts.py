@@ -138,10 +138,19 @@ _SCHEMES = {"jwt": "jwt", "key": "api_key"}
 
 
 def _lacking_scheme(judge: Judge, requirement: Requirement) -> str | None:
-    """The scheme that a requirement is about, if no account of the run was given a credential of it."""
-    scheme = _SCHEMES.get(requirement.id.split(".")[1])
-    given = {each for schemes in judge.header.accounts.values() for each in schemes} if judge.header else set()
-    return scheme if scheme is not None and scheme not in given else None
+    """The scheme that a requirement is about, if no account of the run was given a credential of it.
+
+    That a good one is let in is shown by the owner's, beside whose a spoiled one is refused.
+    """
+    parts = requirement.id.split(".")
+    if judge.header is None:
+        return None
+    accounts = judge.header.accounts
+    if parts[-1].startswith("by-"):
+        scheme, given = parts[-1].removeprefix("by-").replace("-", "_"), set(accounts.get("owner", ()))
+    else:
+        scheme, given = _SCHEMES.get(parts[1], ""), {each for schemes in accounts.values() for each in schemes}
+    return scheme if scheme and scheme not in given else None
 
 
 def _lacks_control(judge: Judge, requirement: Requirement) -> str | None:

@@ -98,7 +98,7 @@ PLANTED: dict[str, tuple[str, str, set[str]]] = {
     "times in ms": (
         r'"created_at": (\d+)',
         r'"created_at": \g<1>000',
-        {"example.created_at", "example.time-order"},
+        {"example.created_at"},
     ),
     "the unit of the times": (
         "Unix seconds",
