@@ -121,6 +121,7 @@ class Ended:
 
 def _heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 
 
 def _peak_kb(pid: int) -> int:

@@ -56,6 +56,7 @@ def test_a_distant_conformant_target(tmp_path: Path) -> None:
     assert undecided == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["cancel-takes-own-orders-at-its-price", "unknown-orders-forbidden"])
 def test_the_same_is_violated_with_and_without_overlap(tmp_path: Path, fault: str) -> None:
     only = ("--profile", "quick", "--only", "cancel.effects.own-orders", "--only", "cancel.errors.not-found")
