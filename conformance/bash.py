@@ -144,9 +144,11 @@ HELPERS = {
 """,
     "head_of": r"""head_of() { printf '{"alg":"%s","typ":"JWT"}' "$1" | b64url; }
 """,
-    "guessed": r"""guessed() { # SECRET: $JWT, signed anew with it
+    "guessed": r"""guessed() { # SECRET [HEADER]: $JWT, signed anew with it
   parts
-  local signed; signed=$(head_of HS256).$CLAIMS
+  local head signed; head=$(head_of HS256)
+  if [ $# -gt 1 ]; then head=$(printf %s "$2" | b64url); fi
+  signed=$head.$CLAIMS
   printf %s "$signed.$(hmac sha256 "$1" "$signed" -binary | b64url)"
 }
 """,

@@ -17,7 +17,8 @@ from conformance.oracle.bodies import is_infrastructure, is_transient
 from conformance.oracle.findings import Finding
 from conformance.record import Auth, Exchange, Header
 from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw
-from conformance.suite.key_flaws import KEY_FLAWS, KeyFlaw
+from conformance.suite.key_flaws import KEY_FLAWS
+from conformance.suite.tampering import KeyFlaw
 
 _TAIL = re.compile(r"(?:^|&)timestamp=[^&]*&signature=[^&]*$")
 _PAUSE = 1.0  # s: a longer gap between two exchanges is repeated

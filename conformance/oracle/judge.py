@@ -42,6 +42,7 @@ _NOTES: dict[str, Callable[[Judge, Note], None]] = {
 }
 _RACES: dict[str, Callable[[Judge, Note, list[Exchange]], None]] = {
     "race-end": races.judge_race,
+    "side-by-side-end": races.judge_side_by_side,
     "burst-end": unavailable.judge_burst,
 }
 _IN_FLIGHT = 64  # requests that may be under way at the same time

@@ -80,6 +80,12 @@ def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
     )
 
 
+def judge_side_by_side(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
+    """Judge cancels of different orders that were under way at once: each as if it were the only one."""
+    for exchange in sorted(exchanges, key=lambda exchange: exchange.end):
+        judge.judge_exchange(exchange)
+
+
 def _decide(judge: Judge, note: Note, history: History) -> tuple[Verdict, str | None]:
     initial = _initial(history.order)
     found = histories.check(history.operations, initial)

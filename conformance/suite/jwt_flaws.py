@@ -54,10 +54,14 @@ def _unsigned(algorithm: str, *, keep: bool = False) -> Callable[[str], str]:
     return forge
 
 
-def _guessed(secret: str) -> Callable[[str], str]:
+# a header that brings the key to check it with along, as RFC 7515 (section 4.1.3) lets it: that of "secret"
+_OWN_KEY = '{"alg":"HS256","typ":"JWT","jwk":{"kty":"oct","k":"c2VjcmV0"}}'
+
+
+def _guessed(secret: str, head: str = '{"alg":"HS256","typ":"JWT"}') -> Callable[[str], str]:
     def forge(token: str) -> str:
         _, payload, _ = _parts(token)
-        header = encode_segment({"alg": "HS256", "typ": "JWT"})
+        header = encode_segment(head.encode())
         mac = hmac.new(secret.encode(), f"{header}.{payload}".encode(), hashlib.sha256).digest()
         return f"Bearer {header}.{payload}.{encode_segment(mac)}"
 
@@ -108,6 +112,12 @@ JWT_FLAWS = (
         "signed with a guessed secret",
         'AUTH="Bearer $(guessed secret)"',
         _guessed("secret"),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "signed with a key that it names itself",
+        f"AUTH=\"Bearer $(guessed secret '{_OWN_KEY}')\"",
+        _guessed("secret", _OWN_KEY),
     ),
     JwtFlaw(
         _JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(lambda s: "")

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from conformance.record import Auth
-from conformance.suite.key_flaws import KEY_FLAWS, KeyFlaw, spoiled_key
+from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.suite.tampering import KeyFlaw
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
 from conformance.target.venue import Credential, Venue

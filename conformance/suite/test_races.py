@@ -47,9 +47,9 @@ def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -
     raise NotExercised(f"the requests never overlapped, in {len(told)} races")
 
 
-def _cancels(venue: Venue, order: Order, count: int) -> list[Runner]:
-    """Cancels by turns with each credential of the order's owner."""
-    schemes = itertools.cycle(venue.account(order.account).schemes)
+def _cancels(venue: Venue, order: Order, count: int, *, first: int = 0) -> list[Runner]:
+    """Cancels by turns with each credential of the order's owner, beginning with the `first` one."""
+    schemes = itertools.islice(itertools.cycle(venue.account(order.account).schemes), first, None)
     return [Runner(venue.cancel_call(order, by=order.account, scheme=next(schemes))) for _ in range(count)]
 
 
@@ -143,6 +143,30 @@ def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
         return arena.race("cancel and query", order, [*cancels, *readers], trial=trial)
 
     _repeat(venue, "cancel.races.monotonic-reads", race)
+
+
+@pytest.mark.exercises("cancel.success.open", "cancel.fields.id", "cancel.effects.terminal")
+def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena) -> None:
+    """Cancels that are under way at once, of different orders and users, do not get into each other's way."""
+    profile = venue.judge.header.profile if venue.judge.header else "standard"
+    wanted, most = _ROUNDS.get(profile, _ROUNDS["standard"])
+    overlapped = races = 0
+    while races < most and overlapped < wanted:
+        orders = [
+            states.open(side, account=name)
+            for name in venue.settings.accounts
+            for side in (*_SIDES, _SIDES[races % 2])
+        ]
+        calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=races)]
+        overlapped += arena.side_by_side(calls, orders[0])
+        races += 1
+        for order in orders:
+            venue.look(order)
+        if venue.sweep():
+            raise Trouble("an order that was canceled beside others is still there")
+    venue.recorder.note("overlaps", venue.case, overlapped=overlapped, races=races)
+    if not overlapped:
+        raise NotExercised(f"the requests never overlapped, in {races} races")
 
 
 @pytest.mark.last

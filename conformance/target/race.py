@@ -73,6 +73,22 @@ class Arena:
             )
         return next(record for record in reversed(venue.judge.race_log) if record.race == name)
 
+    def side_by_side(self, calls: Sequence[Call], order: Order) -> bool:
+        """Send cancels of different orders at once; the oracle judges each as if it were the only one.
+
+        At most as many as the arena has connections, which are warmed up by looking at `order`. Whether two of them
+        were under way at the same time.
+        """
+        venue = self.venue
+        self._warm(order, len(calls))
+        name = f"{venue.case} {next(_ids)}"
+        try:
+            done = self._run(name, [Runner(call) for call in calls])
+        finally:
+            venue.recorder.note("side-by-side-end", venue.case, race=name)
+        done.sort(key=lambda exchange: exchange.start)
+        return any(later.start < sooner.end for sooner, later in itertools.pairwise(done))
+
     def _warm(self, order: Order, count: int) -> None:
         """Open the connections (a server may have closed them since), and learn the pace."""
         credential = self.venue.credential(order.account)

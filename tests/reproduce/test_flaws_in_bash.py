@@ -12,7 +12,8 @@ from script_tools import NOW, account, bash, environment, exchange, finding, hea
 from conformance.curl import bash_script
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw
-from conformance.suite.key_flaws import KEY_FLAWS, KeyFlaw
+from conformance.suite.key_flaws import KEY_FLAWS
+from conformance.suite.tampering import KeyFlaw
 from conformance.target.settings import Account
 from conformance.target.signing import ApiKeyAuth, JwtAuth
 

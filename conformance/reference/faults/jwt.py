@@ -141,6 +141,17 @@ def a_default_secret_signs_tokens(ref: Reference) -> None:
     trust_token(ref, lambda p: len(p) == 3 and decoded(p[2]) == mac("secret", p))
 
 
+@fault("cancel.jwt.altered-signature")
+def tokens_bring_their_key_along(ref: Reference) -> None:
+    """A token is checked with the key that its own header names."""
+
+    def own_key(parts: Parts) -> str:
+        key = claims_of(parts[0]).get("jwk")
+        return decoded(str(key.get("k")).encode()).decode() if isinstance(key, dict) else ""
+
+    trust_token(ref, lambda p: len(p) == 3 and own_key(p) != "" and decoded(p[2]) == mac(own_key(p), p))
+
+
 @fault("cancel.jwt.stripped-signature")
 def empty_token_signature_accepted(ref: Reference) -> None:
     """A token whose third part is empty is accepted."""

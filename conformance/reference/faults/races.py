@@ -55,6 +55,56 @@ def concurrent_cancels_all_lose(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
+@fault("cancel.fields.id")
+def concurrent_cancels_exchange_answers(ref: Reference) -> None:
+    """Of cancels that are under way at once each is answered with the order that was canceled last."""
+    last: list[Order] = []
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        last[:] = [await original(account, order_id)]
+        await asyncio.sleep(_MOMENT_S)
+        return last[0]
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.success.open", "cancel.errors.forbidden")
+def concurrent_cancels_exchange_callers(ref: Reference) -> None:
+    """Who asks is kept where the next request writes it too, while the first one still waits."""
+    caller: list[str] = []
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        caller[:] = [account]
+        await asyncio.sleep(_MOMENT_S)
+        canceled: Order = await original(caller[0], order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.effects.terminal", "cancel.effects.not-listed", "cancel.effects.off-book")
+def concurrent_cancels_get_lost(ref: Reference) -> None:
+    """Of cancels that are under way at once all are acknowledged and one is carried out."""
+    waiting: set[str] = set()
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        lost = bool(waiting) and order_id not in waiting and order is not None
+        if order is not None and lost and order.live and order.account == account:
+            shown = copy(order)
+            shown.status, shown.updated_at = "canceled", max(order.created_at, ref.clock.now_s())
+            return shown
+        waiting.add(order_id)
+        try:
+            await asyncio.sleep(_MOMENT_S)
+            canceled: Order = await original(account, order_id)
+        finally:
+            waiting.discard(order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
 @fault("cancel.races.fills-counted")
 def fills_during_the_cancel_are_not_counted(ref: Reference) -> None:
     """The answer shows what had filled when the cancel came in, without the fills until it was carried out."""

@@ -82,6 +82,12 @@ def timestamps_in_seconds_accepted(ref: Reference) -> None:
     wrap(ref.auth, "parse_timestamp", lambda original, raw: original(raw) * (1000 if len(raw) == 10 else 1))
 
 
+@fault(_TIME + "ahead")
+def timestamps_in_microseconds_accepted(ref: Reference) -> None:
+    """A timestamp of sixteen digits is taken as microseconds."""
+    wrap(ref.auth, "parse_timestamp", lambda original, raw: original(raw) // (1000 if len(raw) == 16 else 1))
+
+
 @fault(_TIME + "not-a-number", "cancel.answers.status")
 def odd_timestamps_crash(ref: Reference) -> None:
     """A timestamp that is no number is answered with 500."""
