@@ -5,22 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from conformance import __version__, completion, stop
+from conformance.commands.groups import docs, faults, requirements
+from conformance.commands.options import PROFILES, console, target_options
 from conformance.errors import SuiteError
-
-PROFILES = ("quick", "standard", "thorough")
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False)
 
 
 class _Group(click.Group):
@@ -68,23 +61,8 @@ def cli() -> None:
     """
 
 
-def _target_options(command: Any) -> Any:
-    options = (
-        click.option(
-            "--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference."
-        ),
-        click.option("--symbol", help="Market to use. Default: the first one listed."),
-        click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
-        click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
-        click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @cli.command()
-@_target_options
+@target_options
 @click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
 @click.option(
     "--only",
@@ -119,7 +97,7 @@ def run(**options: Any) -> None:
     """
     from conformance.runner import run as carry_out
 
-    raise SystemExit(carry_out(options, _console()))
+    raise SystemExit(carry_out(options, console()))
 
 
 @cli.command()
@@ -140,7 +118,7 @@ def judge(record: Path, report_dir: Path | None) -> None:
     result = judge_record(record, load_contract())
     if report_dir is not None:
         write_reports(result, report_dir)
-    print_summary(result, _console(), report_dir)
+    print_summary(result, console(), report_dir)
     raise SystemExit(result.exit_status)
 
 
@@ -153,7 +131,7 @@ def judge(record: Path, report_dir: Path | None) -> None:
     show_default=True,
     help="Where the finding was reported.",
 )
-@_target_options
+@target_options
 def replay(finding: str, report_dir: Path, **options: Any) -> None:
     """Try a FINDING of a report again, freshly signed, and say whether it still fails.
 
@@ -164,7 +142,7 @@ def replay(finding: str, report_dir: Path, **options: Any) -> None:
     """
     from conformance.replay import replay as try_again
 
-    raise SystemExit(try_again(finding, report_dir, options, _console()))
+    raise SystemExit(try_again(finding, report_dir, options, console()))
 
 
 @cli.command()
@@ -180,11 +158,11 @@ def diff(a: Path, b: Path) -> None:
     """
     from conformance.compare import diff as compare_runs
 
-    raise SystemExit(compare_runs(a, b, _console()))
+    raise SystemExit(compare_runs(a, b, console()))
 
 
 @cli.command()
-@_target_options
+@target_options
 def doctor(**options: Any) -> None:
     """Check in seconds whether a run can work: reachable, clock, credentials, market, placing, filling.
 
@@ -194,7 +172,7 @@ def doctor(**options: Any) -> None:
     """
     from conformance.doctor import examine
 
-    raise SystemExit(examine(options, _console()))
+    raise SystemExit(examine(options, console()))
 
 
 @cli.command()
@@ -221,7 +199,7 @@ def init(config: Path, base_url: str | None, force: bool) -> None:
 
 
 @cli.command()
-@_target_options
+@target_options
 @click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
 @click.option(
     "--only",
@@ -239,11 +217,11 @@ def plan(**options: Any) -> None:
     """
     from conformance.commands.plan import show_plan
 
-    raise SystemExit(show_plan(options, _console()))
+    raise SystemExit(show_plan(options, console()))
 
 
 @cli.command()
-@_target_options
+@target_options
 @click.option(
     "--report-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -261,11 +239,11 @@ def cleanup(**options: Any) -> None:
     """
     from conformance.commands.cleanup import clean_up
 
-    raise SystemExit(clean_up(options, _console()))
+    raise SystemExit(clean_up(options, console()))
 
 
 @cli.command()
-@_target_options
+@target_options
 @click.option("--users", type=click.IntRange(1, 1000), default=4, show_default=True, help="At a time.")
 @click.option(
     "--rate", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Orders a second, of all users."
@@ -298,7 +276,7 @@ def load(**options: Any) -> None:
     """
     from conformance.load.command import load as carry_out
 
-    raise SystemExit(carry_out(options, _console()))
+    raise SystemExit(carry_out(options, console()))
 
 
 @cli.command()
@@ -345,193 +323,8 @@ def serve(host: str, port: int, as_json: bool, fault: str | None, variation: str
         _fail(str(error), "see spot-conformance serve --help", 2)
 
 
-@cli.group()
-def faults() -> None:
-    """Try the suite on faulty and on permitted variants of the reference exchange.
-
-    \b
-    Example:
-      spot-conformance faults run average-is-not-weighted
-    """
-
-
-def _matrix_options(names: completion.Completer) -> Callable[[Any], Any]:
-    options = (
-        click.argument("names", nargs=-1, shell_complete=names),
-        click.option("-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: one a processor."),
-        click.option(
-            "--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much."
-        ),
-        click.option("--limit", type=float, default=120.0, show_default=True, help="Seconds for one run."),
-        click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write as JSON."),
-    )
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-@faults.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--variations", is_flag=True, help="The permitted variations instead.")
-def list_faults(as_json: bool, variations: bool) -> None:
-    """List the faults with the requirements that they break.
-
-    \b
-    Example:
-      spot-conformance faults list
-    """
-    from conformance.commands.faults import print_catalogue
-
-    print_catalogue(_console(), variations=variations, as_json=as_json)
-
-
-@faults.command("run")
-@_matrix_options(completion.fault)
-@click.option("--full", is_flag=True, help="Whole runs: what else each fault breaks, and what is shown first.")
-@click.option(
-    "--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the kill matrix there (with --full)."
-)
-def run_faults(**options: Any) -> None:
-    """Run the suite on faults (all, or NAMES): does it find each of them? Exit 0 if so, 1 if not.
-
-    A run ends with the case that finds the fault, and begins with the cases for what the fault breaks.
-
-    \b
-    Examples:
-      spot-conformance faults run average-is-not-weighted
-      spot-conformance faults run --markdown docs/kill-matrix.md
-    """
-    from conformance.commands.faults import kill
-
-    raise SystemExit(kill(options, _console()))
-
-
-@faults.command("variations")
-@_matrix_options(completion.variation)
-def run_variations(**options: Any) -> None:
-    """Run the suite on permitted variations (all, or NAMES): it must find nothing. Exit 0 if so, 1 if not.
-
-    \b
-    Example:
-      spot-conformance faults variations clock-ahead tiny-tick
-    """
-    from conformance.commands.faults import spare
-
-    raise SystemExit(spare(options, _console()))
-
-
-@cli.group()
-def requirements() -> None:
-    """List and explain the statements of the contract.
-
-    \b
-    Example:
-      spot-conformance requirements explain cancel.errors.forbidden
-    """
-
-
-@requirements.command("list")
-@click.argument("patterns", nargs=-1, shell_complete=completion.requirements)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def list_requirements(patterns: tuple[str, ...], as_json: bool) -> None:
-    """List requirements, all or those below PATTERNS.
-
-    \b
-    Example:
-      spot-conformance requirements list cancel.key
-    """
-    from conformance.explain import as_rows, print_list
-
-    if as_json:
-        click.echo(as_rows(patterns))
-    else:
-        print_list(patterns, _console())
-
-
-@requirements.command()
-@click.argument("requirement", shell_complete=completion.requirement)
-def explain(requirement: str) -> None:
-    """Explain one requirement: what it says, why it matters, where it comes from, what exercises it.
-
-    \b
-    Example:
-      spot-conformance requirements explain cancel.errors.forbidden
-    """
-    from conformance.explain import print_requirement
-
-    print_requirement(requirement, _console())
-
-
-_page = click.Path(path_type=Path, dir_okay=False)
-
-
-@cli.group()
-def docs() -> None:
-    """Check a docs page against the OpenAPI document, run its samples, and see what covers it.
-
-    \b
-    Example:
-      spot-conformance docs check cancel-order.txt
-    """
-
-
-@docs.command("check")
-@click.argument("page", type=_page)
-@click.option("--accept-known", is_flag=True, help="Differences that openapi/page.yaml knows do not count.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--digests", is_flag=True, help="Only print a source-rows.yaml for this page.")
-def check_docs(page: Path, accept_known: bool, as_json: bool, digests: bool) -> None:
-    """Say what PAGE (HTML, Markdown, or a select-all's text) and the OpenAPI document say differently.
-
-    \b
-    Example:
-      spot-conformance docs check cancel-order.txt
-    Exit status: 0 nothing, 1 something, 2 the page cannot be read.
-    """
-    from conformance.docs.tell import check
-
-    raise SystemExit(check(page, _console(), accept_known=accept_known, as_json=as_json, digests=digests))
-
-
-@docs.command("run")
-@click.argument("page", type=_page)
-@_target_options
-@click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=20.0, show_default=True, help="Of a sample, in s."
-)
-@click.option(
-    "--report-dir", type=click.Path(path_type=Path, file_okay=False), help="Write record and reports there."
-)
-def run_docs(page: Path, **options: Any) -> None:
-    """Run PAGE's own samples against a target, and judge what they send and receive. Shows each one first.
-
-    \b
-    Example:
-      spot-conformance docs run cancel-order.txt
-    """
-    from conformance.docs.run import run_page
-
-    raise SystemExit(run_page(page, options, _console()))
-
-
-@docs.command("coverage")
-@click.argument("page", type=_page, required=False)
-@click.option("--results", type=_page, help="The results.json of a run, for the verdicts.")
-@click.option("--markdown", is_flag=True, help="As a Markdown table.")
-def cover_docs(page: Path | None, results: Path | None, markdown: bool) -> None:
-    """Show each statement of PAGE beside its requirements and their last verdicts.
-
-    \b
-    Example:
-      spot-conformance docs coverage cancel-order.txt --results reports/results.json
-    """
-    from conformance.docs.coverage import coverage
-
-    raise SystemExit(coverage(page, results, _console(), markdown=markdown))
+for _group in (faults, requirements, docs):
+    cli.add_command(_group)
 
 
 def main() -> None:

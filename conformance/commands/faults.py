@@ -28,7 +28,7 @@ def kill(options: Mapping[str, Any], console: Console) -> int:
     try:
         outcomes = run_faults(
             names,
-            jobs=options["jobs"] or os.cpu_count() or 1,
+            jobs=options["jobs"] or _jobs(),
             profile=options["profile"],
             limit_s=options["limit"],
             full=full,
@@ -42,6 +42,10 @@ def kill(options: Mapping[str, Any], console: Console) -> int:
     return 0 if all(outcome.killed for outcome in outcomes) else 1
 
 
+def _jobs() -> int:
+    return (os.cpu_count() or 1) + 1  # a run waits now and then
+
+
 def spare(options: Mapping[str, Any], console: Console) -> int:
     """Try the suite on variations; 0 if it finds nothing, else 1. Raises ConfigError for unknown names."""
     try:
@@ -50,7 +54,7 @@ def spare(options: Mapping[str, Any], console: Console) -> int:
         raise ConfigError(str(error), "see spot-conformance faults list --variations") from None
     outcomes = make_tries(
         tries,
-        jobs=options["jobs"] or os.cpu_count() or 1,
+        jobs=options["jobs"] or _jobs(),
         profile=options["profile"],
         limit_s=options["limit"],
         told=Progress(console, len(tries), faults=False),
@@ -104,7 +108,7 @@ def fault_tries(names: Iterable[str], *, whole: bool, focus: bool = False) -> li
     """
     faults = load_faults()
     tries = []
-    for name in names or faults:
+    for name in dict.fromkeys(names or faults):
         if name not in faults:
             raise nearest(name, faults, "fault")
         found = faults[name]
@@ -148,7 +152,7 @@ def variation_tries(names: Iterable[str]) -> list[Try]:
     """The tries for these variations, all without names. Raises UnknownName."""
     variations = load_variations()
     tries = []
-    for name in names or variations:
+    for name in dict.fromkeys(names or variations):
         if name not in variations:
             raise nearest(name, variations, "variation")
         found = variations[name]

@@ -122,9 +122,9 @@ def fills_during_the_cancel_are_not_counted(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
-@fault("cancel.races.fills-counted")
+@fault("cancel.effects.off-book", "cancel.races.fills-counted")
 def fills_for_a_moment_after_the_cancel(ref: Reference) -> None:
-    """An order that is canceled while orders against it come in fills for 20 ms more."""
+    """A canceled order can be filled for 20 ms more."""
 
     def remove_from_book(original: Any, order: Order) -> None:
         asyncio.get_running_loop().call_later(_MOMENT_S, original, order)

@@ -1,0 +1,33 @@
+"""What several commands have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PROFILES = ("quick", "standard", "thorough")
+
+
+def console() -> Any:
+    """Where people read the output."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+def target_options(command: Any) -> Any:
+    """Give a command the options that name a target."""
+    options = (
+        click.option(
+            "--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference."
+        ),
+        click.option("--symbol", help="Market to use. Default: the first one listed."),
+        click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
+        click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
+        click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
