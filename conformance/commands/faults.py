@@ -157,4 +157,4 @@ def variation_tries(names: Iterable[str]) -> list[Try]:
             raise nearest(name, variations, "variation")
         found = variations[name]
         tries.append(Try(name, found.applied(Settings()), arguments=found.options))
-    return tries
+    return sorted(tries, key=lambda one: not one.arguments)  # what takes long first, or it is waited for at the end

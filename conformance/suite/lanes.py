@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _WORTH_IT_S = 0.015  # with answers quicker than this our own work is the larger part, and one lane is enough
 _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
 MOST = 12
-_WITH_BOOK = 4  # lanes that take turns with the book: one has it, and the others do what they do before and after
+_WITH_BOOK = 5  # lanes that take turns with the book: one or two have it, the others do what comes before and after
 _RACERS = 6  # connections of an arena
 SHARED = frozenset({"venue", "states", "arena", "generated"})  # what a case may ask for and yet overlap with others
 
@@ -129,7 +129,9 @@ class Lanes:
     def _work(self, lane: Lane, number: int) -> None:
         band = lane.venue.band
         free = SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
-        held = HeldBand(band.rules, band.floor, band.ceil, band.quiet, band.lane, lambda: self._acquire(lane.venue))
+        held = HeldBand(
+            band.rules, band.floor, band.ceil, band.quiet, band.lane, lambda sides: self._acquire(lane.venue, sides)
+        )
         try:
             while (found := self._next(number)) is not None:
                 case, untried = found
@@ -139,8 +141,9 @@ class Lanes:
             self._failures.append(error)
             self._stop()
 
-    def _acquire(self, venue: Venue) -> None:
-        self._book.acquire(venue, lambda: venue.client.limits.check("suite"))
+    def _acquire(self, venue: Venue, sides: frozenset[str]) -> None:
+        venue.settle_book()  # a race ends orders without the venue
+        self._book.acquire(venue, sides, lambda: venue.client.limits.check("suite"))
 
     def _next(self, number: int) -> tuple[Overlapping, bool] | None:
         """The next case for a lane, and whether it is still untried; None if none is left or will be put off."""

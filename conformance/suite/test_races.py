@@ -103,8 +103,9 @@ def test_cancel_and_fill(venue: Venue, states: States, arena: Arena, whole: bool
     venue.account("counterparty")
 
     def race(trial: int) -> RaceRecord:
-        (price,) = venue.band.levels(1)
-        order = states.open(_SIDES[trial // 2 % 2], price=price, quantity=states.units("6"))
+        side = _SIDES[trial // 2 % 2]
+        (price,) = venue.band.levels(1, resting=side)
+        order = states.open(side, price=price, quantity=states.units("6"))
         if trial % 3 == 2:
             states.take(order, states.units("1"))
         sizes = [order.remaining] if whole else [states.units("1"), states.units("1.5"), states.units("2")]

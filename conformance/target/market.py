@@ -78,10 +78,11 @@ class Band:
         """How many price levels the band has."""
         return int((self.ceil - self.floor) / self.rules.tick) + 1
 
-    def levels(self, count: int, *, gap: int = 40) -> list[Decimal]:
+    def levels(self, count: int, *, gap: int = 40, resting: str | None = None) -> list[Decimal]:
         """`count` ascending prices inside the middle of the band, up to `gap` ticks apart.
 
-        In a book so tight that there are fewer free prices, some of them stand more than once.
+        `resting` says that orders of this side only will rest there, which matters to cases that overlap
+        (`target/book.py`). In a book so tight that there are fewer free prices, some of them stand more than once.
         """
         edge = self.edge
         room = self.ticks - 2 * edge
@@ -116,7 +117,7 @@ class Band:
 class SharedBand(Band):
     """The band as a case sees it that has not got the book: its orders may rest, and nothing else."""
 
-    def levels(self, count: int, *, gap: int = 40) -> list[Decimal]:
+    def levels(self, count: int, *, gap: int = 40, resting: str | None = None) -> list[Decimal]:
         """Raises BookNeeded."""
         raise BookNeeded
 

@@ -89,7 +89,7 @@ class States:
         """A partially filled order in the band; the fills are planned to the last lot."""
         venue, other = self.venue, OTHER_ACCOUNT[account]
         venue.account(other)
-        levels = venue.band.levels(len(fills.improved) + 1)
+        levels = venue.band.levels(len(fills.improved) + 1, resting=None if fills.improved else side)
         if side == "sell":
             levels.reverse()
         price = at or levels[-1]
@@ -120,7 +120,7 @@ class States:
 
     def filled(self, side: str = "buy", *, account: str = "owner", tif: str | None = "gtc") -> Order:
         """An order that rested and was filled in two parts."""
-        (price,) = self.venue.band.levels(1)
+        (price,) = self.venue.band.levels(1, resting=side)
         order = self.venue.place(side, price, self.units("3"), account=account, tif=tif)
         self.take(order, self.units("1"))
         self.take(order, order.remaining)
@@ -128,14 +128,14 @@ class States:
 
     def filled_at_once(self, side: str = "sell") -> Order:
         """An order of the owner that was filled while it was placed."""
-        (price,) = self.venue.band.levels(1)
+        (price,) = self.venue.band.levels(1, resting=OTHER_SIDE[side])
         maker = self.venue.place(OTHER_SIDE[side], price, self.units("2"), account="counterparty")
         take = Take(maker.id, format(price, "f"), format(self.units("2"), "f"))
         return self.venue.place(side, price, self.units("2"), takes=[take])
 
     def market_filled(self) -> Order:
         """A market sell of the owner that was filled; the bid it met was ours."""
-        (price,) = self.venue.band.levels(1)
+        (price,) = self.venue.band.levels(1, resting="buy")
         maker = self.venue.place("buy", price, self.units("2"), account="counterparty")
         take = Take(maker.id, format(price, "f"), format(self.units("2"), "f"))
         return self.venue.place("sell", None, self.units("2"), kind="market", tif=None, takes=[take])
@@ -159,9 +159,9 @@ class States:
         """An immediate-or-cancel order that found nothing, or not enough."""
         venue = self.venue
         if not filled:
-            price = venue.band.levels(1)[0]
+            price = venue.band.levels(1, resting=OTHER_SIDE[side])[0]
             return venue.place(side, price, self.units("2"), tif="ioc")
-        (price,) = venue.band.levels(1)
+        (price,) = venue.band.levels(1, resting=OTHER_SIDE[side])
         maker = venue.place(OTHER_SIDE[side], price, self.units("1"), account="counterparty")
         take = Take(maker.id, format(price, "f"), format(self.units("1"), "f"))
         return venue.place(side, price, self.units("4"), tif="ioc", takes=[take])

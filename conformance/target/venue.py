@@ -130,9 +130,13 @@ class Venue:
     def send(self, call: Call) -> Exchange:
         """Send once, as this case and driver."""
         exchange = self.client.send(again(call, case=self.case, driver=self.driver))
+        self.settle_book()
+        return exchange
+
+    def settle_book(self) -> None:
+        """Let others have the book if this case has had orders in it, and none of them is left."""
         if self.book is not None and self.book.has(self):
             self.book.settle(self, any(self.band.holds(order.price) for order in self.mine()))
-        return exchange
 
     def settled(self, call: Call, *, repeatable: bool) -> Exchange:
         """Send until there is an answer of the exchange itself.

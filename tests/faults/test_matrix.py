@@ -1,4 +1,4 @@
-"""The suite kills every fault and spares every permitted variation. Slow: whole runs, many of them."""
+"""The suite kills faults and spares permitted variations: a few here, all of them by `tox -e matrix`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 FEW_FAULTS = ("average-is-not-weighted", "legacy-header-accepted", "canceled-sells-stay-in-the-book")
 FEW_VARIATIONS = ("eight-decimals", "clock-ahead", "lists-in-objects")
@@ -59,18 +57,3 @@ def test_unknown_fault_is_a_usage_error(tmp_path: Path) -> None:
     status, _, output = faults("run", "average-not-weighted", tmp_path=tmp_path, limit_s=60)
     assert status == 2
     assert "average-is-not-weighted" in output
-
-
-@pytest.mark.slow
-def test_all_faults_are_killed(tmp_path: Path) -> None:
-    status, outcomes, output = faults("run", tmp_path=tmp_path, limit_s=3600)
-    assert [outcome["name"] for outcome in outcomes if not outcome["killed"]] == [], output
-    assert len(outcomes) >= 120
-    assert status == 0
-
-
-@pytest.mark.slow
-def test_all_variations_are_spared(tmp_path: Path) -> None:
-    status, outcomes, output = faults("variations", tmp_path=tmp_path, limit_s=3600)
-    assert [outcome["name"] for outcome in outcomes if not outcome["conformant"]] == [], output
-    assert status == 0

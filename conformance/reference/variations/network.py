@@ -97,8 +97,8 @@ def gateway(ref: Reference, share: float, make: Callable[[], Response], *, after
 
 @variation(options=_SHORT)
 def rate_limited_now_and_then(ref: Reference) -> None:
-    """One request in twenty is answered with 429 and Retry-After."""
-    gateway(ref, 0.05, lambda: Response('{"error":"RATE_LIMITED"}', 429, {"retry-after": "1"}))
+    """One request in fifty is answered with 429 and Retry-After."""
+    gateway(ref, 0.02, lambda: Response('{"error":"RATE_LIMITED"}', 429, {"retry-after": "1"}))
 
 
 @variation(options=_SHORT)
