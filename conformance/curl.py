@@ -193,7 +193,8 @@ class _Writer:
         self._need(who, "API_KEY", "API_SECRET")
         if "$OTHER" in recipe or "${OTHER}" in recipe:
             self._need("COUNTERPARTY" if who == "OWNER" else "OWNER", "API_KEY", "API_SECRET")
-        return [f"draft {who} {self._raw(query)} {text}; {recipe}", f"by_key {method} {place}{options}"]
+        where = f"PLACE={place}; " if "$PLACE" in recipe else ""
+        return [f"draft {who} {self._raw(query)} {text}; {where}{recipe}", f"by_key {method} {place}{options}"]
 
     def _need(self, who: str, *secrets: str) -> None:
         self.needs.update(f"SPOT_CONFORMANCE_{who}_{secret}" for secret in secrets)

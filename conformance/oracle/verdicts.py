@@ -154,13 +154,15 @@ def _lacking_scheme(judge: Judge, requirement: Requirement) -> str | None:
 
 
 def _lacks_control(judge: Judge, requirement: Requirement) -> str | None:
-    """A refusal proves nothing if the good credential was never accepted, nor the other way round."""
+    """A refusal proves nothing if the owner's good credential was never accepted, nor the other way round."""
     parts = requirement.id.split(".")
     scheme = _SCHEMES.get(parts[1])
-    if scheme is not None and not any(kind == scheme for _, kind in judge.accepted):
+    if scheme is not None and ("owner", scheme) not in judge.accepted:
         return f"no good {scheme} was accepted beside it"
     if parts[-1].startswith("by-"):
         scheme = "api_key" if parts[-1] == "by-api-key" else "jwt"
+        if ("owner", scheme) not in judge.accepted:
+            return f"the owner's {scheme} was not accepted"
         if scheme not in judge.refused:
             return f"no spoiled {scheme} was refused beside it"
     return None

@@ -144,7 +144,5 @@ JWT_FLAWS = (
 
 def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
     """The JWT of an account with this flaw; raises NotExercised without one, Undecidable if it cannot be used."""
-    if flaw.requirement != "cancel.jwt.missing":
-        venue.credential(name, "jwt")
-    token = venue.account(name).jwt
+    token = None if flaw.requirement == "cancel.jwt.missing" else venue.offered(name, "jwt").jwt
     return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(token or "", forge=flaw.forge))

@@ -144,10 +144,13 @@ KEY_FLAWS = (
 
 
 def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
-    """The API key of an account with this flaw; raises NotExercised without, Undecidable if it cannot be used."""
-    venue.credential(name, "api_key")
-    account, other = venue.account(name), None
+    """The API key of an account with this flaw; raises NotExercised without, Undecidable if it cannot be used.
+
+    A key that the target refuses when it is used rightly is tried too: to take a spoiled one would be wrong anyhow.
+    """
+    account, other = venue.offered(name, "api_key"), None
     if flaw.needs_other:
+        venue.credential(name, "api_key")  # a refused one may have been mixed up with the other's
         other = venue.account("counterparty" if name == "owner" else "owner")
         venue.credential(other.name, "api_key")
     signer = ApiKeyAuth(account, venue.clock.now_ms, other=other, before=flaw.before, after=flaw.after)

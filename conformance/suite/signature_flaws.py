@@ -150,6 +150,18 @@ SIGNATURE_FLAWS = (
         after=sign_anew(lambda d: digest(d.secret.encode() + d.payload)),
     ),
     KeyFlaw(
+        _SIG + "other-algorithm",
+        "path and query are signed",
+        'sign; SIGNATURE=$(hmac sha256 "$SECRET" "$ROOT$PLACE?$SENT$BODY")',
+        after=sign_anew(lambda d: sign(d.secret, d.path + b"?" + d.payload)),
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
+        "method, path and query are signed",
+        'sign; SIGNATURE=$(hmac sha256 "$SECRET" "DELETE$ROOT$PLACE?$SENT$BODY")',
+        after=sign_anew(lambda d: sign(d.secret, d.method.encode() + d.path + b"?" + d.payload)),
+    ),
+    KeyFlaw(
         _SIG + "covers-added",
         "behind",
         'sign; SENT="$SENT&note=1"',

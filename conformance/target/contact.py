@@ -59,7 +59,7 @@ def _lacks(venue: Venue) -> Iterator[TargetError]:
         try:
             check_credential(venue, name, scheme)
         except TargetError as error:
-            yield give_up(venue, name, scheme, error)
+            yield give_up(venue, name, scheme, error, refused=True)
     for name, scheme in credentials(venue):
         closed = venue.closed
         try:
@@ -78,9 +78,9 @@ def credentials(venue: Venue) -> list[tuple[str, str]]:
     return [(name, scheme) for name, account in venue.settings.accounts.items() for scheme in account.schemes]
 
 
-def give_up(venue: Venue, name: str, scheme: str, error: TargetError) -> TargetError:
+def give_up(venue: Venue, name: str, scheme: str, error: TargetError, *, refused: bool = False) -> TargetError:
     """Go on without a credential; the error, which is raised instead if the owner has no other."""
-    if not venue.give_up(name, scheme, error.message):
+    if not venue.give_up(name, scheme, error.message, refused=refused):
         raise error
     return error
 

@@ -31,7 +31,7 @@ class Draft:
     """A signed request in the making. A tamper changes it before or after the signature is made.
 
     `query` is the raw query string without timestamp and signature; `sent_query` (None: as signed) replaces what
-    goes on the wire in front of the signature.
+    goes on the wire in front of the signature. `method` and `path` are sent and not signed.
     """
 
     query: str
@@ -39,6 +39,8 @@ class Draft:
     key: str | None
     secret: str
     body: bytes
+    method: str = ""
+    path: bytes = b""
     other: Account | None = None
     key_header: str = KEY_HEADER
     signature: str | None = None
@@ -103,6 +105,8 @@ class ApiKeyAuth(httpx.Auth):
             key=self._account.api_key,
             secret=self._account.api_secret or "",
             body=request.content,
+            method=request.method,
+            path=path,
             other=self._other,
         )
         if self._before is not None:

@@ -72,6 +72,7 @@ class Venue:
         self.given_up: set[str] = set()
         self.closed: str | None = None  # why no order can be placed at all
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
+        self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
         self.lasting: Counter[tuple[object, ...]] = Counter()
 
     def beside(self, lane: int, book: Book) -> Venue:
@@ -93,15 +94,28 @@ class Venue:
             raise NotExercised(f"no {name} account was given")
         return account
 
-    def give_up(self, name: str, scheme: str, why: str) -> bool:
+    def offered(self, name: str, scheme: str) -> Account:
+        """The account with this credential, be it that the target refuses it: spoiled, it must be refused as well.
+
+        Raises NotExercised if it was not given, Undecidable if it cannot be used for another reason.
+        """
+        if (name, scheme) in self.refused:
+            return self.refused[name, scheme]
+        self.credential(name, scheme)
+        return self.account(name)
+
+    def give_up(self, name: str, scheme: str, why: str, *, refused: bool = False) -> bool:
         """Use this credential of an account no more, and the account neither if it was the last.
 
+        `refused` says that the target did not let it in at all: spoiled ones can be tried all the same.
         Returns False, and changes nothing, if it is the owner's last: without an owner nothing can be done.
         """
         account = self.account(name)
         if name == "owner" and account.schemes == [scheme]:
             return False
         self.unusable[name, scheme] = why
+        if refused:
+            self.refused[name, scheme] = account
         rest = replace(account, jwt=None) if scheme == "jwt" else replace(account, api_key=None, api_secret=None)
         if name == "owner":
             self.settings = replace(self.settings, owner=rest)

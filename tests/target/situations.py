@@ -285,7 +285,7 @@ SITUATIONS: dict[str, Situation] = {
         ),
         run=("the api_key of the owner account is refused (401)",),
         held=(*PLAIN, "cancel.success.by-jwt", "cancel.errors.forbidden"),
-        not_held=("cancel.success.by-api-key",),
+        not_held=("cancel.success.by-api-key", "cancel.key.signature.altered", "cancel.key.timestamp.stale"),
     ),
     "wrong secret, and nothing else": Situation(
         change=lambda env: {OWNER + "API_SECRET": "0123456789abcdef", OWNER + "JWT": None},

@@ -12,7 +12,7 @@ from ..auth import Incoming
 from ..errors import Unauthorized
 from ..reference import Reference
 from .registry import fault
-from .tools import good_signature, header, is_fresh, param, trust, wrap
+from .tools import good_signature, header, is_fresh, param, remember_request, trust, wrap
 
 _SIG = "cancel.key.signature."
 
@@ -314,3 +314,20 @@ def refuse_query(ref: Reference, when: Callable[[bytes], bool]) -> None:
         return payload
 
     wrap(ref.auth, "payload_to_sign", payload_to_sign)
+
+
+@fault(_SIG + "other-algorithm")
+def keys_sign_with_sha512(ref: Reference) -> None:
+    """Signatures are HMAC-SHA512 everywhere, and those that the page documents are refused."""
+    wrap(
+        ref.auth,
+        "sign",
+        lambda original, secret, payload: hmac.new(secret.encode(), payload, hashlib.sha512).hexdigest().encode(),
+    )
+
+
+@fault(_SIG + "other-algorithm")
+def the_path_is_signed_as_well(ref: Reference) -> None:
+    """Signatures cover path and query everywhere, and those that the page documents are refused."""
+    now = remember_request(ref)
+    wrap(ref.auth, "payload_to_sign", lambda original, r: bytes(now().scope["raw_path"]) + b"?" + original(r))

@@ -82,6 +82,12 @@ def timestamps_in_seconds_accepted(ref: Reference) -> None:
     wrap(ref.auth, "parse_timestamp", lambda original, raw: original(raw) * (1000 if len(raw) == 10 else 1))
 
 
+@fault(_TIME + "seconds")
+def timestamps_are_seconds(ref: Reference) -> None:
+    """Timestamps are Unix seconds everywhere, and milliseconds are refused."""
+    wrap(ref.auth, "parse_timestamp", lambda original, raw: original(raw) * 1000)
+
+
 @fault(_TIME + "ahead")
 def timestamps_in_microseconds_accepted(ref: Reference) -> None:
     """A timestamp of sixteen digits is taken as microseconds."""
