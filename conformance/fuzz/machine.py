@@ -32,7 +32,7 @@ from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
 # examples, steps in each, and seconds on a distant target, where fewer examples have to do
-BUDGETS = {"quick": (6, 12, 6), "standard": (25, 16, 8), "thorough": (120, 25, 180)}
+BUDGETS = {"quick": (6, 12, 6), "standard": (25, 16, 6), "thorough": (120, 25, 180)}
 _REQUESTS = 2.3  # in a step, about
 _LEAST = 3
 _LEVELS = 4
