@@ -34,6 +34,7 @@ def test_clean_on_the_peer(drive: Drive, flavour: str, seed: int) -> None:
         assert_clean(drive(target, *ALL, seed=seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flavour", ["a", "b"])
 def test_clean_when_thorough(drive: Drive, flavour: str) -> None:
     with peer(flavour) as target:

@@ -33,6 +33,7 @@ def test_faults_are_no_findings(name: str, tmp_path: Path) -> None:
     assert len(undecided) <= 3, undecided
 
 
+@pytest.mark.slow  # the variations slow and jittery run in CI
 def test_slow_and_jittery(tmp_path: Path) -> None:
     """Seconds of latency are no fault of the target either."""
     faults = Faults(latency=1.0, jitter=1.0)
