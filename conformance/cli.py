@@ -12,7 +12,7 @@ import click
 
 from conformance import __version__, completion, stop
 from conformance.commands.groups import docs, faults, requirements
-from conformance.commands.options import PROFILES, console, target_options
+from conformance.commands.options import console, extent_options, target_options
 from conformance.errors import SuiteError
 
 
@@ -63,14 +63,7 @@ def cli() -> None:
 
 @cli.command()
 @target_options
-@click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="ID",
-    shell_complete=completion.requirements,
-    help="A requirement, or the beginning of its id. Repeatable.",
-)
+@extent_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option(
     "--report-dir",
@@ -200,14 +193,7 @@ def init(config: Path, base_url: str | None, force: bool) -> None:
 
 @cli.command()
 @target_options
-@click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much.")
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="ID",
-    shell_complete=completion.requirements,
-    help="A requirement, or the beginning of its id. Repeatable.",
-)
+@extent_options
 def plan(**options: Any) -> None:
     """Say what a run would do: requests, orders and their size, what is destructive, how long. Places nothing.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from conformance import completion
+
 PROFILES = ("quick", "standard", "thorough")
 
 
@@ -27,6 +29,25 @@ def target_options(command: Any) -> Any:
         click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
         click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
         click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def extent_options(command: Any) -> Any:
+    """Give a command the options that say how much is checked."""
+    options = (
+        click.option(
+            "--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much."
+        ),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="ID",
+            shell_complete=completion.requirements,
+            help="A requirement, or the beginning of its id. Repeatable.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
