@@ -200,7 +200,7 @@ def updated_at_an_hour_off(ref: Reference) -> None:
     set_field(ref, "updated_at", lambda order: order.updated_at + 3600)
 
 
-@fault(_FIELD + "time-order")
+@fault(_FIELD + "time-order", _FIELD + "updated-at")
 def updated_before_created(ref: Reference) -> None:
     """The two times are exchanged a second apart: updated_at lies before created_at."""
     set_field(ref, "updated_at", lambda order: order.created_at - 1)

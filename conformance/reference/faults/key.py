@@ -42,6 +42,7 @@ def beginning_of_a_key_is_enough(ref: Reference) -> None:
         ref,
         lambda r: (
             len(header(r, b"x-mbx-apikey")) > 3
+            and header(r, b"x-mbx-apikey") not in ref.auth.accounts_by_key
             and any(key.startswith(header(r, b"x-mbx-apikey")) for key in ref.auth.accounts_by_key)
             and signed_by_anyone(ref, r)
         ),
