@@ -238,16 +238,16 @@ def any_timestamp_goes_with_a_signature(ref: Reference) -> None:
     def signatures_match(original: Any, given: bytes, expected: bytes) -> bool:
         return bool(original(given, expected)) or later(given)
 
-    secret = b""
+    secret, signed = b"", b""
 
     def sign(original: Any, secret_: str, payload: bytes) -> Any:
-        nonlocal secret
-        secret = secret_.encode()
+        nonlocal secret, signed
+        secret, signed = secret_.encode(), payload
         return original(secret_, payload)
 
     def later(given: bytes) -> bool:
         now = ref.clock.now_ms()
-        return any(
+        return signed.removeprefix(b"timestamp=").isdigit() and any(
             given == hmac.digest(secret, b"timestamp=%d" % stamp, "sha256").hex().encode()
             for stamp in range(now - 2000, now + 2)
         )
