@@ -81,8 +81,11 @@ def judge_race(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
 
 
 def judge_side_by_side(judge: Judge, note: Note, exchanges: list[Exchange]) -> None:
-    """Judge cancels of different orders that were under way at once: each as if it were the only one."""
-    for exchange in sorted(exchanges, key=lambda exchange: exchange.end):
+    """Judge cancels of different orders that were under way at once: each as if it were the only one.
+
+    Those that succeeded come first: one of them may have ended the order of another, which then gets 404.
+    """
+    for exchange in sorted(exchanges, key=lambda exchange: (status_of(exchange) != 200, exchange.end)):
         judge.judge_exchange(exchange)
 
 

@@ -168,6 +168,8 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
     if status != "canceled":
         acts = order.acts
         requirement = acts[-1].requirement if acts else "cancel.effects.terminal"
+        if _has_filled_since(order, body):
+            requirement = "cancel.effects.off-book"
         judge.broken(
             requirement,
             exchange,
@@ -193,8 +195,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         judge.confirm(order, exchange)
         return
     requirement = order.acts[-1].requirement if order.acts else "cancel.effects.final"
-    before, now = decimal_of(order.final.get("filled_qty")), decimal_of(body.get("filled_qty"))
-    if before is not None and now is not None and now > before:
+    if _has_filled_since(order, body):
         requirement = "cancel.effects.off-book"
     judge.broken(
         requirement,
@@ -210,6 +211,14 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
     order.final = {name: body.get(name) for name in fields.FIELDS}
     order.acts.clear()
     order.confirmed = exchange.n
+
+
+def _has_filled_since(order: Order, body: dict[str, Any]) -> bool:
+    """Whether a canceled order has filled more than its cancel answered, or than it had filled by our own count."""
+    answered = order.final.get("filled_qty") if order.final is not None else None
+    before, now = decimal_of(answered), decimal_of(body.get("filled_qty"))
+    before = order.filled if before is None and order.exact else before
+    return before is not None and now is not None and now > before
 
 
 def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from conformance.oracle.bodies import try_parse
-from conformance.oracle.ledger import Order
+from conformance.oracle.ledger import Order, State
 from conformance.record import Take
 from conformance.suite.aged import Aged
 from conformance.target.states import OTHER_SIDE, Fills, States
@@ -22,6 +22,8 @@ _STATES = ("open", "canceled twice", "partially filled")
 def _cross(venue: Venue, states: States, order: Order) -> None:
     """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
     assert order.price is not None
+    if order.state is not State.CANCELED:
+        raise Undecidable("the order was not canceled, so it may be in the book")
     venue.band.levels(1, resting=order.side)  # where others trade too, it waits until it is alone there
     crossing = venue.place(
         OTHER_SIDE[order.side],
@@ -197,7 +199,7 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
     else:
         locked = partial
         most_after = most + partial.remaining
-    venue.cancel(locked, scheme=scheme)
+    _end(venue, locked, scheme)
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
     _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted", before)
@@ -205,6 +207,12 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
     rounding = venue.rules.lot + most_after / 10**12 // venue.rules.lot * venue.rules.lot
     more = most_after + (too_much - most) + rounding
     _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
+
+
+def _end(venue: Venue, order: Order, scheme: str | None = None) -> None:
+    venue.cancel(order, scheme=scheme)
+    if order.state is not State.CANCELED:
+        raise Undecidable("the order was not canceled, so its funds may be locked")
 
 
 def _own_trades(venue: Venue) -> int:
@@ -219,7 +227,7 @@ def _attempt(
     body = try_parse(exchange.response) if exchange.response else None
     order = venue.judge.ledger.get(str(body.get("id"))) if isinstance(body, dict) else None
     if order is not None:
-        venue.cancel(order)
+        _end(venue, order)
     after = _own_trades(venue)
     venue.recorder.note("funds", venue.case, attempt=exchange.n, before=before, after=after)
 
@@ -238,7 +246,7 @@ def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = Non
         if not isinstance(body, dict):
             raise Undecidable("New Order gives no JSON answer")
         if order := venue.judge.ledger.get(str(body.get("id"))):
-            venue.cancel(order)
+            _end(venue, order)
             return True
         if body.get("error") != "INSUFFICIENT_BALANCE":
             raise Undecidable(f"a large order is refused with {body.get('error')}, so balances cannot be seen")
