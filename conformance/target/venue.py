@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from conformance import stop
+from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
 from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
@@ -35,7 +36,7 @@ from conformance.target.settings import Account, Settings
 from conformance.target.signing import ApiKeyAuth, JwtAuth
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 
-_SUSPECTS, _SUSPICIONS = 6, 60  # canceled orders looked at when a stranger seems to trade: each time, in a run
+_SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
 _ATTEMPTS = 6
 _FIRST_ATTEMPTS = 2  # repeats of the very first request while nothing answers at all
 _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
@@ -72,7 +73,7 @@ class Venue:
         self.reached = False
         self.given_up: set[str] = set()
         self.closed: str | None = None  # why no order can be placed at all
-        self.suspicions = _SUSPICIONS  # looks at canceled orders that may have traded that are left
+        self.suspicions = _SUSPICIONS
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
         self.lasting: Counter[tuple[object, ...]] = Counter()
@@ -228,23 +229,23 @@ class Venue:
         if order is None or exchange.response is None:
             raise Undecidable(f"a {side} by the {account} was refused: {self._outcome(exchange)}")
         if not order.exact:
-            self._suspect(order)
+            self._suspect()
             raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
         return order
 
-    def _suspect(self, taker: Order) -> None:
-        """Look at canceled orders that `taker` could have met: it may be one of ours that still trades."""
-
-        def crosses(order: Order) -> bool:
-            if order.state is not State.CANCELED or order.side == taker.side or order.price is None:
-                return False
-            return taker.price is None or (order.price - taker.price) * (1 if taker.side == "sell" else -1) >= 0
-
-        met = [order for order in self.judge.ledger.orders.values() if crosses(order)]
-        for order in met[-_SUSPECTS:]:
-            if self.suspicions > 0:
-                self.suspicions -= 1
-                self.look(order)
+    def _suspect(self) -> None:
+        """Look at canceled orders that the newest fills name: it may be one of ours that still trades."""
+        if self.suspicions <= 0:
+            return
+        self.suspicions -= 1
+        for name in self.settings.accounts:
+            filled: defaultdict[str, Decimal] = defaultdict(Decimal)
+            for row in self.trades(name) or []:
+                filled[str(row.get("order_id"))] += decimal_of(row.get("quantity")) or 0
+            for order_id, quantity in filled.items():
+                order = self.judge.ledger.get(order_id)
+                if order is not None and order.state is State.CANCELED and quantity > order.filled:
+                    self.look(order)
 
     def new_order(
         self,
