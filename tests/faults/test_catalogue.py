@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from conformance.reference.variations import Variation, load_variations
 
 FAULTS = load_faults()
 VARIATIONS = load_variations()
-REFERENCE = Path(__file__).parents[2] / "conformance" / "reference"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "conformance" / "reference"
 
 
 def test_every_visible_must_has_a_fault_of_its_own() -> None:
@@ -26,6 +28,17 @@ def test_every_visible_must_has_a_fault_of_its_own() -> None:
         row.id for row in load_contract().requirements.values() if row.level is Level.MUST and row.unseen is None
     }
     assert musts - primary == set()
+
+
+def test_kill_matrix_is_that_of_the_catalogue() -> None:
+    """docs/kill-matrix.md tells of each fault, as the catalogue words it, and of no other; none has survived."""
+    text = (ROOT / "docs" / "kill-matrix.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \| (.*) \|$", text, re.MULTILINE)
+    assert [(name, told) for name, told, _ in rows] == [
+        (fault.name, fault.text.replace("|", "\\|")) for fault in FAULTS.values()
+    ]
+    assert [name for name, _, found in rows if found.startswith("survived")] == []
+    assert "no fault violates: none." in text
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
