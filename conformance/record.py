@@ -93,7 +93,8 @@ class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=T
     `aim` is the requirement that a wrong answer would break, where the situation alone does not tell.
     `race` groups exchanges that overlapped on purpose: they are judged together, as a history.
     `takes` are the fills that a new order is expected to cause; `expect` is "accepted" or "refused" where an
-    order is placed to find something out about an earlier cancel (which `aim` names).
+    order is placed to find something out about an earlier cancel (which `aim` names), or "within N ms" where an
+    answer to a cancel says nothing if it takes longer.
     `signed` is the string that the signature of an API-key request covers, secrets masked.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import fields, schema, unavailable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _OF_FIELDS = frozenset(fields.REQUIREMENT.values())
+_PROMPT = re.compile(r"within (\d{1,6}) ms")
 _STALE = 4.0  # s: a signed request that took longer may have expired on the way
 
 
@@ -168,6 +170,13 @@ def _wrong_status(
     auth, status = exchange.auth, response.status
     if status == 401 and auth and auth.scheme == "api_key" and exchange.end - exchange.start > _STALE:
         judge.troubled.add(exchange.case)  # the signature may have expired on a slow way
+        return
+    if (prompt := _PROMPT.fullmatch(exchange.expect or "")) and exchange.end - exchange.start > int(
+        prompt[1]
+    ) / 1000:
+        judge.troubled.add(exchange.case)  # on the way the timestamp may have left the window, or entered it
+        if order is not None:
+            order.state = State.UNSURE
         return
     if status == 404 and order is not None and CANCELED in expected.answers and judge.entangled(order, exchange):
         return

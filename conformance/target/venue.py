@@ -312,6 +312,7 @@ class Venue:
         headers: dict[str, str] | None = None,
         body: str | None = None,
         method: str = "DELETE",
+        expect: str | None = None,
     ) -> Call:
         """The call that cancels an order, or a raw id (percent-encoded as it shall go out)."""
         credential = credential or self.credential(by, scheme)
@@ -325,6 +326,7 @@ class Venue:
             credential.signer,
             credential.auth,
             aim=aim,
+            expect=expect,
         )
 
     def cancel(self, target: Order | str, **how: Any) -> Exchange:

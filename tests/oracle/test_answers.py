@@ -53,6 +53,15 @@ def test_slow_signed_request_may_have_expired(paper: Paper) -> None:
     assert paper.found() == []
 
 
+@pytest.mark.parametrize(("took", "found"), [(0.05, ["cancel.key.timestamp.window-inside"]), (0.2, [])])
+def test_at_the_edge_of_the_window_only_a_prompt_answer_counts(paper: Paper, took: float, found: list[str]) -> None:
+    paper.place()
+    exchange = paper.cancel(401, scheme="api_key")
+    exchange.aim, exchange.expect = "cancel.key.timestamp.window-inside", "within 100 ms"
+    exchange.end = exchange.start + took
+    assert paper.found() == found
+
+
 @pytest.mark.parametrize("status", [200, 400, 401, 404])
 def test_foreign_order(paper: Paper, status: int) -> None:
     paper.place()
