@@ -28,7 +28,7 @@ def kill(options: Mapping[str, Any], console: Console) -> int:
     try:
         outcomes = run_faults(
             names,
-            jobs=options["jobs"] or _jobs(),
+            jobs=_jobs(options),
             profile=options["profile"],
             limit_s=options["limit"],
             full=full,
@@ -42,8 +42,8 @@ def kill(options: Mapping[str, Any], console: Console) -> int:
     return 0 if all(outcome.killed for outcome in outcomes) else 1
 
 
-def _jobs() -> int:
-    return (os.cpu_count() or 1) + 1  # a run waits now and then
+def _jobs(options: Mapping[str, Any]) -> int:
+    return options["jobs"] or (os.cpu_count() or 1) + 1  # a run waits now and then
 
 
 def spare(options: Mapping[str, Any], console: Console) -> int:
@@ -54,7 +54,7 @@ def spare(options: Mapping[str, Any], console: Console) -> int:
         raise ConfigError(str(error), "see spot-conformance faults list --variations") from None
     outcomes = make_tries(
         tries,
-        jobs=options["jobs"] or _jobs(),
+        jobs=_jobs(options),
         profile=options["profile"],
         limit_s=options["limit"],
         told=Progress(console, len(tries), faults=False),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from conformance import completion
-from conformance.commands.options import PROFILES, console, target_options
+from conformance.commands.options import console, profile_option, target_options, with_options
 
 
 @click.group()
@@ -23,22 +23,13 @@ def faults() -> None:
 
 
 def _matrix_options(names: completion.Completer) -> Callable[[Any], Any]:
-    options = (
+    return with_options(
         click.argument("names", nargs=-1, shell_complete=names),
         click.option("-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: processors + 1."),
-        click.option(
-            "--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much."
-        ),
+        profile_option,
         click.option("--limit", type=float, default=120.0, show_default=True, help="Seconds for one run."),
         click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write as JSON."),
     )
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @faults.command("list")

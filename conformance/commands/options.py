@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,27 @@ def console() -> Any:
     return Console(highlight=False, soft_wrap=False)
 
 
+def profile_option(command: Any) -> Any:
+    """Give a command the option that says how much of everything is tried."""
+    profiles = click.Choice(PROFILES)
+    option = click.option("--profile", type=profiles, default="standard", show_default=True, help="How much.")
+    return option(command)
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """One decorator for all of these, which the help shows in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def target_options(command: Any) -> Any:
     """Give a command the options that name a target."""
-    options = (
+    return with_options(
         click.option(
             "--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference."
         ),
@@ -29,18 +48,13 @@ def target_options(command: Any) -> Any:
         click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
         click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
         click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    )(command)
 
 
 def extent_options(command: Any) -> Any:
     """Give a command the options that say how much is checked."""
-    options = (
-        click.option(
-            "--profile", type=click.Choice(PROFILES), default="standard", show_default=True, help="How much."
-        ),
+    return with_options(
+        profile_option,
         click.option(
             "--only",
             multiple=True,
@@ -48,7 +62,4 @@ def extent_options(command: Any) -> Any:
             shell_complete=completion.requirements,
             help="A requirement, or the beginning of its id. Repeatable.",
         ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    )(command)

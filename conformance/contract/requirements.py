@@ -5,6 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+# of an order object, in the page's order (cancel-order.txt, Response Example)
+FIELDS = (
+    "id",
+    "symbol",
+    "side",
+    "type",
+    "tif",
+    "price",
+    "quantity",
+    "quote_quantity",
+    "filled_qty",
+    "avg_fill_price",
+    "status",
+    "reject_reason",
+    "created_at",
+    "updated_at",
+)
+
 
 class Level(StrEnum):
     """How binding a requirement is (RFC 2119)."""

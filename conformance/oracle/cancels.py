@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from conformance.contract import FIELDS
 from conformance.oracle import fields, schema, unavailable
 from conformance.oracle.amounts import decimal_of
 from conformance.oracle.answers import (
@@ -171,9 +172,8 @@ def _wrong_status(
     if status == 401 and auth and auth.scheme == "api_key" and exchange.end - exchange.start > _STALE:
         judge.troubled.add(exchange.case)  # the signature may have expired on a slow way
         return
-    if (prompt := _PROMPT.fullmatch(exchange.expect or "")) and exchange.end - exchange.start > int(
-        prompt[1]
-    ) / 1000:
+    prompt = _PROMPT.fullmatch(exchange.expect or "")
+    if prompt is not None and exchange.end - exchange.start > int(prompt[1]) / 1000:
         judge.troubled.add(exchange.case)  # on the way the timestamp may have left the window, or entered it
         if order is not None:
             order.state = State.UNSURE
@@ -336,7 +336,7 @@ def _canceled(judge: Judge, exchange: Exchange, response: Response, order: Order
     order.canceled = (exchange.start, exchange.end)
     order.canceled_by = "cancel"
     # a field that is wrong already is not compared with later reads: one mistake, one finding
-    order.final = {name: body.get(name) for name in fields.FIELDS if name not in broken} if body else None
+    order.final = {name: body.get(name) for name in FIELDS if name not in broken} if body else None
     order.acts.clear()
     order.confirmed = exchange.n
     judge.unlisted.add(order.id)
@@ -357,7 +357,7 @@ def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[st
     checks += schema.check_schema(judge.contract.openapi, body, broken)
     diff: list[Difference] = []
     if not all(check.ok for check in checks):  # else nobody reads it
-        diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in fields.FIELDS]
+        diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in FIELDS]
     stranger = order is not None and _filled_by_a_stranger(order, body)
     for check in checks:
         if check.ok:
@@ -383,7 +383,7 @@ def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[st
             judge.pending.setdefault(order.id, []).append(result)
         else:
             judge.add(result)
-    return broken | {name for name in fields.FIELDS if name not in body}
+    return broken | {name for name in FIELDS if name not in body}
 
 
 def _filled_by_a_stranger(order: Order, body: dict[str, Any]) -> bool:

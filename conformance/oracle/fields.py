@@ -8,25 +8,10 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, TypeGuard
 
+from conformance.contract import FIELDS
 from conformance.oracle.amounts import decimal_of, is_average, plain
 from conformance.oracle.ledger import Order
 
-FIELDS = (
-    "id",
-    "symbol",
-    "side",
-    "type",
-    "tif",
-    "price",
-    "quantity",
-    "quote_quantity",
-    "filled_qty",
-    "avg_fill_price",
-    "status",
-    "reject_reason",
-    "created_at",
-    "updated_at",
-)
 REQUIREMENT = {name: f"cancel.fields.{name.replace('_', '-')}" for name in FIELDS}
 AMOUNTS = ("price", "quantity", "filled_qty", "avg_fill_price")
 TIMES = ("created_at", "updated_at")

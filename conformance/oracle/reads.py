@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from conformance.contract import FIELDS
 from conformance.oracle import fields
 from conformance.oracle.amounts import decimal_of, is_average, plain
 from conformance.oracle.bodies import is_infrastructure, try_parse
@@ -184,7 +186,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         return
     judge.held("cancel.effects.terminal", exchange)
     if order.final is None:
-        order.final = {name: body.get(name) for name in fields.FIELDS}
+        order.final = {name: body.get(name) for name in FIELDS}
         judge.confirm(order, exchange)
         return
     _settle_updated_at(judge, order, order.final, body.get("updated_at"))
@@ -208,7 +210,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         diff=diff,
         key=",".join(d.field for d in changed),
     )
-    order.final = {name: body.get(name) for name in fields.FIELDS}
+    order.final = {name: body.get(name) for name in FIELDS}
     order.acts.clear()
     order.confirmed = exchange.n
 
@@ -228,7 +230,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
             order.state = State.LIVE  # it rests after all: the plan was wrong, not the target
             judge.troubled.add(exchange.case)
             return
-        order.final = {name: body.get(name) for name in fields.FIELDS}
+        order.final = {name: body.get(name) for name in FIELDS}
         order.state = State.FILLED if status == "filled" else State.CANCELED
         order.acts.clear()
         order.confirmed = exchange.n
@@ -243,7 +245,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
     _blame(judge, exchange, order, order.status, seen, diff)
     if status in _LIVE:
         order.state = State.UNSURE  # what is canceled next is what was found to be live here
-    order.final = {name: body.get(name) for name in fields.FIELDS}
+    order.final = {name: body.get(name) for name in FIELDS}
     order.acts.clear()
     order.confirmed = exchange.n
 
@@ -321,6 +323,16 @@ def _missing_from_list(judge: Judge, exchange: Exchange, order: Order) -> None:
         )
 
 
+def volumes(fills: Iterable[Mapping[str, Any]]) -> defaultdict[str, Decimal]:
+    """What the rows of a list of fills say has filled, by the id of the order."""
+    volume: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in fills:
+        quantity = decimal_of(row.get("quantity"))
+        if isinstance(row.get("order_id"), str) and quantity is not None:
+            volume[row["order_id"].lower()] += quantity
+    return volume
+
+
 def judge_trades(judge: Judge, exchange: Exchange) -> None:
     """A list of own fills: those from before a cancel are still there, and a stranger's explain a surprise."""
     response = exchange.response
@@ -330,11 +342,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     if items is None:
         return
     judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
-    volume: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for item in items:
-        quantity = decimal_of(item.get("quantity"))
-        if isinstance(item.get("order_id"), str) and quantity is not None:
-            volume[item["order_id"].lower()] += quantity
+    volume = volumes(items)
     for order_id in list(judge.pending):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance.contract import Contract
+from conformance.contract import FIELDS, Contract
 from conformance.report import charts
 from conformance.report.overview import LEVELS, VERDICTS, Overview, word
 from conformance.report.result import FieldDiff, Finding, RequirementResult, Step
@@ -61,25 +61,6 @@ class FindingView:
     curl: str
 
 
-# the order of the fields in the page's example
-_FIELDS = (
-    "id",
-    "symbol",
-    "side",
-    "type",
-    "tif",
-    "price",
-    "quantity",
-    "quote_quantity",
-    "filled_qty",
-    "avg_fill_price",
-    "status",
-    "reject_reason",
-    "created_at",
-    "updated_at",
-)
-
-
 def field_rows(diff: Sequence[FieldDiff]) -> tuple[FieldDiff, ...]:
     """A diff in the page's order with each field once: all that differs, else what was expected last.
 
@@ -88,7 +69,7 @@ def field_rows(diff: Sequence[FieldDiff]) -> tuple[FieldDiff, ...]:
     by_field: dict[str, list[FieldDiff]] = {}
     for row in diff:
         by_field.setdefault(row.field, []).append(row)
-    rank = {name: n for n, name in enumerate(_FIELDS)}
+    rank = {name: n for n, name in enumerate(FIELDS)}
     names = sorted(by_field, key=lambda name: rank.get(name, len(rank)))
     return tuple(row for name in names for row in ([d for d in by_field[name] if not d.ok] or by_field[name][-1:]))
 

@@ -25,10 +25,22 @@ _ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
 _SIDES = ("buy", "sell")
 
 
+def _rounds(venue: Venue) -> tuple[int, int]:
+    profile = venue.judge.header.profile if venue.judge.header else "standard"
+    return _ROUNDS.get(profile, _ROUNDS["standard"])
+
+
+def _note(venue: Venue, overlapped: int, races: int) -> None:
+    venue.recorder.note("overlaps", venue.case, overlapped=overlapped, races=races)
+
+
+def _never_overlapped(races: int) -> NotExercised:
+    return NotExercised(f"the requests never overlapped, in {races} races")
+
+
 def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -> None:
     """Repeat until enough races overlapped so that they show `requirement`; raises if none ever did."""
-    profile = venue.judge.header.profile if venue.judge.header else "standard"
-    wanted, most = _ROUNDS.get(profile, _ROUNDS["standard"])
+    wanted, most = _rounds(venue)
     overlapped, told = 0, []
     for trial in range(most):
         record = race(trial)
@@ -38,13 +50,13 @@ def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -
         overlapped += requirement in record.shows and record.disturbed is None
         if overlapped >= wanted:
             break
-    venue.recorder.note("overlaps", venue.case, overlapped=overlapped, races=len(told))
+    _note(venue, overlapped, len(told))
     if overlapped or any(record.requirement for record in told):
         return
     disturbed = [record.disturbed for record in told if record.disturbed]
     if disturbed:
         raise Undecidable(f"{len(disturbed)} of {len(told)} races were disturbed: {disturbed[-1]}")
-    raise NotExercised(f"the requests never overlapped, in {len(told)} races")
+    raise _never_overlapped(len(told))
 
 
 def _cancels(venue: Venue, order: Order, count: int, *, first: int = 0) -> list[Runner]:
@@ -149,8 +161,7 @@ def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
 @pytest.mark.exercises("cancel.success.open", "cancel.fields.id", "cancel.effects.terminal")
 def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena) -> None:
     """Cancels that are under way at once, of different orders and users, do not get into each other's way."""
-    profile = venue.judge.header.profile if venue.judge.header else "standard"
-    wanted, most = _ROUNDS.get(profile, _ROUNDS["standard"])
+    wanted, most = _rounds(venue)
     overlapped = races = 0
     while races < most and overlapped < wanted:
         orders = [
@@ -165,9 +176,9 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
             venue.look(order)
         if venue.sweep():
             raise Trouble("an order that was canceled beside others is still there")
-    venue.recorder.note("overlaps", venue.case, overlapped=overlapped, races=races)
+    _note(venue, overlapped, races)
     if not overlapped:
-        raise NotExercised(f"the requests never overlapped, in {races} races")
+        raise _never_overlapped(races)
 
 
 @pytest.mark.last

@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,11 +22,10 @@ from typing import Any
 import httpx
 
 from conformance import stop
-from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
 from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
-from conformance.oracle.reads import items_of
+from conformance.oracle.reads import items_of, volumes
 from conformance.record import Auth, Exchange, Take
 from conformance.target.book import Book
 from conformance.target.client import Call, Client, again
@@ -239,10 +238,7 @@ class Venue:
             return
         self.suspicions -= 1
         for name in self.settings.accounts:
-            filled: defaultdict[str, Decimal] = defaultdict(Decimal)
-            for row in self.trades(name) or []:
-                filled[str(row.get("order_id"))] += decimal_of(row.get("quantity")) or 0
-            for order_id, quantity in filled.items():
+            for order_id, quantity in volumes(self.trades(name) or []).items():
                 order = self.judge.ledger.get(order_id)
                 if order is not None and order.state is State.CANCELED and quantity > order.filled:
                     self.look(order)

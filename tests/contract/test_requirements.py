@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conformance.contract import Level, load_contract
+from conformance.contract import FIELDS, Level, load_contract
 from conformance.contract.loader import contract_directory
 from conformance.errors import ConfigError
 from conformance.explain import cases_by_requirement
-from conformance.oracle.fields import FIELDS, REQUIREMENT
+from conformance.oracle.fields import REQUIREMENT
 
 HERE = Path(__file__).parent
 # Every row and section of the normative page that states something.

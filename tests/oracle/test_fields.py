@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.contract import FIELDS
 from conformance.oracle.amounts import is_average, plain, vwap
-from conformance.oracle.fields import FIELDS
 from conformance.record import Take
 
 from .rows import CREATED, OTHER, Paper, canceled, order

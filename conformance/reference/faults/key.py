@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import h11
@@ -21,45 +22,33 @@ def signed_by_anyone(ref: Reference, incoming: Incoming) -> bool:
     return is_fresh(ref, incoming) and any(given == ref.auth.sign(secret, payload) for secret in secrets)
 
 
+def _trust_key(ref: Reference, like: Callable[[bytes, Collection[bytes]], bool]) -> None:
+    """Accept a key that nobody owns that is ``like`` those there are, with a signature of some secret."""
+    known = ref.auth.accounts_by_key
+
+    def trusted(incoming: Incoming) -> bool:
+        key = header(incoming, b"x-mbx-apikey")
+        return key not in known and like(key, known) and signed_by_anyone(ref, incoming)
+
+    trust(ref, trusted)
+
+
 @fault("cancel.key.unknown")
 def unknown_keys_accepted(ref: Reference) -> None:
     """A key that nobody owns is accepted with a signature of some user's secret."""
-    trust(
-        ref,
-        lambda r: (
-            len(header(r, b"x-mbx-apikey")) == 32
-            and header(r, b"x-mbx-apikey") not in ref.auth.accounts_by_key
-            and header(r, b"x-mbx-apikey").lower() not in ref.auth.accounts_by_key
-            and signed_by_anyone(ref, r)
-        ),
-    )
+    _trust_key(ref, lambda key, known: len(key) == 32 and key.lower() not in known)
 
 
 @fault("cancel.key.unknown")
 def beginning_of_a_key_is_enough(ref: Reference) -> None:
     """A key that is cut short counts as the one that begins with it."""
-    trust(
-        ref,
-        lambda r: (
-            len(header(r, b"x-mbx-apikey")) > 3
-            and header(r, b"x-mbx-apikey") not in ref.auth.accounts_by_key
-            and any(key.startswith(header(r, b"x-mbx-apikey")) for key in ref.auth.accounts_by_key)
-            and signed_by_anyone(ref, r)
-        ),
-    )
+    _trust_key(ref, lambda key, known: len(key) > 3 and any(one.startswith(key) for one in known))
 
 
 @fault("cancel.key.unknown")
 def keys_may_be_followed_by_anything(ref: Reference) -> None:
     """A key counts as the one that it begins with."""
-    trust(
-        ref,
-        lambda r: (
-            header(r, b"x-mbx-apikey") not in ref.auth.accounts_by_key
-            and any(header(r, b"x-mbx-apikey").startswith(key) for key in ref.auth.accounts_by_key)
-            and signed_by_anyone(ref, r)
-        ),
-    )
+    _trust_key(ref, lambda key, known: any(key.startswith(one) for one in known))
 
 
 @fault("cancel.key.unknown")

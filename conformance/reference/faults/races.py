@@ -89,7 +89,7 @@ def concurrent_cancels_get_lost(ref: Reference) -> None:
 
     async def cancel(original: Any, account: str, order_id: str) -> Order:
         order = find(ref, order_id)
-        lost = bool(waiting) and order_id not in waiting and order is not None
+        lost = bool(waiting) and order_id not in waiting
         if order is not None and lost and order.live and order.account == account:
             shown = copy(order)
             shown.status, shown.updated_at = "canceled", max(order.created_at, ref.clock.now_s())
