@@ -76,6 +76,13 @@ class Judge:
         self.pending: dict[str, list[Check]] = {}
         self.held_back: dict[int, Check] = {}
         self.traded: dict[int, frozenset[str]] = {}
+        self.met: dict[str, Exchange] = {}  # by order: what was to fill against it, and filled
+        self.unmet: dict[str, Exchange] = {}  # the same, and did not fill
+        self.passed_over: dict[str, Exchange] = {}  # by order that did not fill: what filled against another one
+        self.rejected: dict[str, list[Exchange]] = {}  # by case: post-only orders that were refused
+        self.controls: dict[str, Exchange] = {}  # by case: an order that was accepted before
+        self.clashes: dict[str, list[Exchange]] = {}  # by account: orders refused as self-trades, not yet explained
+        self.unexplained: dict[str, Exchange] = {}  # by account: the last of them that no open order explains
         self.queries_work = False
         self.races: dict[str, list[Exchange]] = {}
         self.race_log: list[RaceRecord] = []
@@ -146,6 +153,7 @@ class Judge:
             reads.judge_query(self, exchange)
         elif exchange.op == "open_orders":
             reads.judge_open_orders(self, exchange)
+            probes.judge_clashes(self, exchange)
         elif exchange.op == "my_trades":
             reads.judge_trades(self, exchange)
         elif exchange.op == "cancel_all":
@@ -176,6 +184,8 @@ class Judge:
 
     def _end_case(self, case: str) -> None:
         self._under_way.discard(case)
+        self.rejected.pop(case, None)
+        self.controls.pop(case, None)
         for order_id, checks in list(self.pending.items()):
             if any(check.case == case for check in checks):
                 self.settle(order_id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _LIVE = ("open", "partially_filled")
-_SHORT = 20  # rows; no list of open orders is cut off at fewer
+SHORT = 20  # rows; no list of open orders is cut off at fewer
 _NEW = 2.5  # s
 _NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
 
@@ -57,6 +57,7 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
             order.state = State.UNSURE
         return
     judge.queries_work = True
+    _stood_aside(judge, exchange, order, body)
     if order.state is State.UNSURE:
         _believe(order, body, exchange)
         return
@@ -67,6 +68,57 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
         _look_at_canceled(judge, exchange, order, body, status)
     else:
         _look_at_ended(judge, exchange, order, body, status)
+
+
+def _stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any]) -> None:
+    """Whether an order that another one was to fill against is live after that, with nothing more filled.
+
+    It was at the best price all the while, or at one as good. So if that other order found too little, then this
+    one has left the book; and if it filled against one behind this one, then this one has lost its place.
+    """
+    unmet, met = judge.unmet.pop(order.id, None), judge.met.pop(order.id, None)
+    probe = unmet or met
+    if probe is None or body.get("status") not in _LIVE:
+        return
+    filled = decimal_of(body.get("filled_qty"))
+    takes = (met.takes if met is not None else None) or []
+    before = order.filled - sum(Decimal(take.quantity) for take in takes if take.order == order.id)
+    if filled is None or filled > before:
+        return
+    if met is not None:
+        judge.passed_over[order.id] = met
+        return
+    judge.broken(
+        probe.aim or "",
+        exchange,
+        "nothing fills against a live order any more, at whose price another order was canceled",
+        "an order that crosses its price fills against it",
+        "it is live and has not filled",
+        exchanges=[probe.n, exchange.n],
+        order=order.id,
+        key="unmet",
+    )
+
+
+def _was_preferred(judge: Judge, exchange: Exchange, order: Order) -> bool:
+    """Whether an order filled in place of an earlier one of its price, which is said of the target then."""
+    for order_id, probe in list(judge.passed_over.items()):
+        earlier = judge.ledger.orders[order_id]
+        same = (earlier.account, earlier.side, earlier.price) == (order.account, order.side, order.price)
+        if probe.case == exchange.case and same and earlier.placed[1] <= order.placed[0]:
+            del judge.passed_over[order_id]
+            judge.broken(
+                probe.aim or "",
+                exchange,
+                "a later order fills before an earlier one of its price, at which another order was canceled",
+                "orders of one price fill in turn, as they did before",
+                "the earlier order is live and has not filled",
+                exchanges=[probe.n, exchange.n],
+                order=order.id,
+                key="turn",
+            )
+            return True
+    return False
 
 
 def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
@@ -101,6 +153,7 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
         judge.confirm(order, exchange)
         return
     if filled is not None and filled > order.filled and status in (*_LIVE, "filled"):
+        _was_preferred(judge, exchange, order)
         # a stranger's trade is no doing of the cancel; the case that placed the order starts over
         order.state = State.UNSURE
         order.exact = False
@@ -291,7 +344,7 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
     account = exchange.auth.account
     before = judge.listed.get(account, set())
     judge.listed[account] = listed
-    if len(listed) >= _SHORT:
+    if len(listed) >= SHORT:
         return
     for order in judge.ledger.live(account):
         # one never listed is missed only if others were, and if it is no longer new to a list read once a second

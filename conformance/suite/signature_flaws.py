@@ -59,6 +59,21 @@ SIGNATURE_FLAWS = (
     ),
     KeyFlaw(_SIG + "altered", "last digit", 'sign; SIGNATURE=$(flip 63 "$SIGNATURE")', after=signature(flip(-1))),
     KeyFlaw(
+        _SIG + "altered",
+        "not hexadecimal",
+        "sign; SIGNATURE=${SIGNATURE%?}z",
+        after=signature(lambda s: s[:-1] + "z"),
+    ),
+    KeyFlaw(
+        _SIG + "altered",
+        "no hexadecimal at all",
+        "sign; SIGNATURE=not-a-signature",
+        after=set_fields(signature="not-a-signature"),
+    ),
+    KeyFlaw(
+        _SIG + "altered", "escaped letters", "sign; SIGNATURE=%C3%A9%00", after=set_fields(signature="%C3%A9%00")
+    ),
+    KeyFlaw(
         _SIG + "altered", "all zeros", "sign; SIGNATURE=$(printf %064d 0)", after=set_fields(signature="0" * 64)
     ),
     KeyFlaw(

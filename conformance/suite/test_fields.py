@@ -10,7 +10,7 @@ import pytest
 from conformance.oracle.fields import REQUIREMENT
 from conformance.suite.aged import KINDS, Aged
 from conformance.target.states import SEVERAL_FILLS, Fills, States
-from conformance.target.trouble import Undecidable
+from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
 ALL_FIELDS = pytest.mark.exercises(
@@ -78,6 +78,29 @@ def test_large(venue: Venue, states: States, scheme: str, units: str) -> None:
     except Undecidable:  # more than the account holds
         order = states.open("buy", price=price, quantity=venue.rules.quantity(price, 3) + venue.rules.lot)
     venue.cancel(order, scheme=scheme)
+
+
+@ALL_FIELDS
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_round_numbers(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Powers of ten come back whole: 10 is not 1, 0.1 not 0.10000000149, and 100 not 1E+2."""
+    rules, rest = venue.rules, venue.band.resting(side)
+    outward = Decimal(10) if side == "sell" else Decimal("0.1")
+    first = Decimal(10) ** rest.adjusted() * (outward if side == "sell" else 1)
+    seen = 0
+    for price in (first, first * outward, first * outward**2):
+        if price < rules.tick or price % rules.tick:
+            continue
+        enough = rules.quantity(price)
+        quantity = max(Decimal(10) ** (enough.adjusted() + 1), rules.lot)
+        try:
+            order = states.open(side, price=price, quantity=quantity)
+        except Undecidable:  # too far from the market for this target, or more than the account holds
+            continue
+        venue.cancel(order, scheme=scheme)
+        seen += 1
+    if not seen:
+        raise NotExercised("the target takes no order at a price that is a power of ten")
 
 
 @ALL_FIELDS

@@ -1,10 +1,15 @@
 """Chapter: Success. Which orders can be canceled, by which credential."""
 
+from contextlib import suppress
+
 import pytest
 
-from conformance.target.states import SEVERAL_FILLS, Fills, States
+from conformance.oracle.ledger import Order
+from conformance.target.states import SEVERAL_FILLS, States
+from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
+_MANY = 16  # orders; more than fit into a short list of the latest ones
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 
 
@@ -45,9 +50,12 @@ def test_filled_while_placed(venue: Venue, states: States, scheme: str, side: st
 
 
 @pytest.mark.exercises("cancel.success.partially-filled")
-def test_nearly_filled(venue: Venue, states: States, scheme: str) -> None:
-    """An order of which only the smallest rest is left is canceled."""
-    order = states.partially_filled("sell", Fills(resting=("2",), total="3"))
+@SIDES
+def test_nearly_filled(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """An order of which only one lot is left, less than could be placed, is canceled like any other."""
+    (price,) = venue.band.levels(1, resting=side)
+    order = states.open(side, price=price, quantity=states.units("3"))
+    states.take(order, order.remaining - venue.rules.lot)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
 
@@ -62,10 +70,16 @@ def test_upper_case_id(venue: Venue, states: States, scheme: str) -> None:
 
 @pytest.mark.exercises("cancel.success.open")
 @pytest.mark.profile("standard")
-def test_many_in_a_row(venue: Venue, states: States, scheme: str) -> None:
-    """What holds for one cancel holds for the next dozen."""
-    for number in range(12):
-        order = states.open("buy" if number % 2 else "sell")
+def test_many_at_once(venue: Venue, states: States, scheme: str) -> None:
+    """Of many open orders each can be canceled: the oldest, the newest, the next oldest, and so on."""
+    orders: list[Order] = []
+    with suppress(Undecidable):  # as many as the target lets one account have
+        for number in range(_MANY):
+            orders.append(states.open("buy" if number % 2 else "sell"))
+    if len(orders) < 2:
+        raise NotExercised("the target lets an account have no two open orders")
+    while orders:
+        order = orders.pop(0 if len(orders) % 2 else -1)
         venue.cancel(order, scheme=scheme)
         venue.look(order)
 

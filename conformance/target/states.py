@@ -104,8 +104,11 @@ class States:
             raise Undecidable(f"an order that should rest partially filled ended as {order.state}")
         return order
 
-    def take(self, order: Order, quantity: Decimal, *, kind: str = "limit") -> Order:
-        """Let the other account trade `quantity` against a resting order, at its price, and nothing else."""
+    def take(self, order: Order, quantity: Decimal, *, kind: str = "limit", aim: str | None = None) -> Order:
+        """Let the other account trade `quantity` against a resting order, at its price, and nothing else.
+
+        `aim` is the requirement that is broken if an earlier cancel keeps it from filling.
+        """
         assert order.price is not None
         take = Take(order.id, format(order.price, "f"), format(quantity, "f"))
         return self.venue.place(
@@ -116,6 +119,8 @@ class States:
             tif="ioc" if kind == "limit" else None,
             kind=kind,
             takes=[take],
+            aim=aim,
+            expect="filled" if aim else None,
         )
 
     def filled(self, side: str = "buy", *, account: str = "owner", tif: str | None = "gtc") -> Order:

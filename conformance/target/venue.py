@@ -226,9 +226,14 @@ class Venue:
         answer = try_parse(exchange.response) if exchange.response else None
         order = self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
         if order is None or exchange.response is None:
+            if isinstance(answer, dict) and answer.get("error") == "SELF_TRADE":
+                self._suspect_clash(lambda: self.new_order(side, price, quantity, account, "ioc"), account)
             raise Undecidable(f"a {side} by the {account} was refused: {self._outcome(exchange)}")
         if not order.exact:
             self._suspect()
+            for take in takes if takes and expect == "filled" else ():
+                if (maker := self.judge.ledger.get(take.order)) is not None:
+                    self.look(maker)  # is it live all the same?
             raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
         return order
 
@@ -242,6 +247,15 @@ class Venue:
                 order = self.judge.ledger.get(order_id)
                 if order is not None and order.state is State.CANCELED and quantity > order.filled:
                     self.look(order)
+
+    def _suspect_clash(self, place: Callable[[], Exchange], account: str) -> None:
+        """List the open orders around another attempt, to see what the order would have met."""
+        if self.suspicions <= 0:
+            return
+        self.suspicions -= 1
+        self.open_orders(account)
+        place()
+        self.open_orders(account)
 
     def new_order(
         self,

@@ -1,0 +1,70 @@
+"""Orders that cross the price of a canceled one, to find out whether it is really gone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from conformance.oracle.ledger import Order, State
+from conformance.target.states import OTHER_SIDE, States
+from conformance.target.trouble import Undecidable
+from conformance.target.venue import Venue
+
+_REFUSALS = 2  # of an order that nothing stands against, before that is said of the target
+
+
+def find_nothing(venue: Venue, states: States, order: Order) -> None:
+    """The counterparty crosses the price of an order that is not in the book: nothing may fill."""
+    assert order.price is not None
+    venue.place(
+        OTHER_SIDE[order.side],
+        order.price,
+        states.units("1"),
+        account="counterparty",
+        tif="ioc",
+        takes=[],
+        aim="cancel.effects.off-book",
+        expect="unfilled",
+    )
+
+
+def cross(venue: Venue, states: States, order: Order) -> None:
+    """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
+    if order.state is not State.CANCELED:
+        raise Undecidable("the order was not canceled, so it may be in the book")
+    venue.band.levels(1, resting=order.side)  # where others trade too, it waits until it is alone there
+    find_nothing(venue, states, order)
+    venue.look(order)
+
+
+def rest_instead(venue: Venue, states: States, order: Order) -> None:
+    """The counterparty places a post-only order that would have met the canceled one. It must rest.
+
+    If it is refused, an order that crosses the same price tells whether anything stands there, by turns.
+    """
+    for _ in range(_REFUSALS):
+        exchange = venue.new_order(
+            OTHER_SIDE[order.side],
+            order.price,
+            states.units("1"),
+            "counterparty",
+            "post_only",
+            aim="cancel.effects.off-book",
+            expect="rests",
+        )
+        if exchange.response is not None and exchange.response.status == 200:
+            break
+        find_nothing(venue, states, order)
+    venue.sweep()
+
+
+def meet_oneself(venue: Venue, states: States, side: str, price: Decimal) -> None:
+    """The owner crosses: before an order is placed there and after it was canceled that is no self-trade."""
+    venue.new_order(
+        OTHER_SIDE[side],
+        price,
+        states.units("1"),
+        tif="ioc",
+        takes=[],
+        aim="cancel.effects.off-book",
+        expect="no self-trade",
+    )

@@ -1,0 +1,170 @@
+"""Chapter: Effects. What became of the locked funds. Only on this machine: it takes whole balances."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from conformance.oracle.bodies import try_parse
+from conformance.oracle.ledger import Order, State
+from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.target.states import Fills, States
+from conformance.target.trouble import NotExercised, Undecidable
+from conformance.target.venue import Venue
+
+_DISTANT_S = 0.008  # with answers slower than that every request counts
+SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+_STATES = ("open", "canceled twice", "partially filled")
+_FILLS = {"partially filled": Fills(resting=("3",)), "bought for less": Fills(improved=("2",))}
+
+
+@pytest.fixture(scope="module")
+def funds() -> dict[str, Decimal]:
+    """What an account could spend at last, by side: where the next search begins."""
+    return {}
+
+
+@pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
+@pytest.mark.parametrize(
+    ("state", "side"),
+    [*((state, side) for state in _STATES for side in ("buy", "sell")), ("bought for less", "buy")],
+)
+def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
+    """What could be placed before can be placed after, to the lot, and not a lot more.
+
+    The most that can be placed is found first, by halving.
+    """
+    _only_here(venue)
+    schemes = venue.account("owner").schemes
+    if venue.client.pace > _DISTANT_S:
+        if state not in _STATES:
+            raise NotExercised("answers take long: what can be placed is not found out to the lot")
+        turn = (side == "sell") + _STATES.index(state)
+        if scheme != schemes[turn % len(schemes)]:
+            raise NotExercised("answers take long: each side and state is tried with one credential")
+        if state == "open":
+            raise NotExercised("answers take long: an order that is canceled twice is tried")
+    price = venue.band.resting(side)
+    partial = states.partially_filled(side, _FILLS[state]) if state in _FILLS else None
+    if partial is not None:
+        price = partial.price or price
+    before = _own_trades(venue)
+    worth = price if side == "buy" else Decimal(1)
+    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
+    funds[side] = most * worth
+    if partial is None:
+        size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
+        locked, most_after = states.open(side, price=price, quantity=size), most
+    else:
+        locked, most_after = partial, most + partial.remaining
+    _end(venue, locked, scheme)
+    if state == "canceled twice":
+        venue.cancel(locked, scheme=scheme)
+    _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted", before)
+    # a lot for the rounding of balances, and what a venue that keeps them as doubles cannot tell apart
+    rounding = venue.rules.lot + most_after / 10**12 // venue.rules.lot * venue.rules.lot
+    more = most_after + (too_much - most) + rounding
+    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
+
+
+@pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
+@SIDES
+def test_refusals_release_nothing(
+    venue: Venue, states: States, scheme: str, side: str, funds: dict[str, Decimal]
+) -> None:
+    """While an order locks the whole balance, a cancel that is refused frees nothing of it."""
+    _only_here(venue)
+    venue.account("counterparty")
+    price = venue.band.resting(side)
+    before = _own_trades(venue)
+    worth = price if side == "buy" else Decimal(1)
+    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
+    funds[side] = most * worth
+    locked = states.open(side, price=price, quantity=most)
+    one_more = too_much - most + venue.rules.quantity(price)  # fits as little as `too_much` did
+    venue.cancel(locked, by="counterparty", scheme=scheme)
+    _attempt(venue, side, price, one_more, "cancel.refusals.forbidden", "refused", before)
+    if scheme == "api_key":
+        flaw = next(flaw for flaw in KEY_FLAWS if flaw.requirement.endswith("signature.altered"))
+        credential = spoiled_key(venue, flaw)
+    else:
+        token = next(flaw for flaw in JWT_FLAWS if flaw.requirement.endswith("altered-signature"))
+        credential = spoiled_jwt(venue, token)
+    venue.cancel(locked, credential=credential)
+    _attempt(venue, side, price, one_more, "cancel.refusals.unauthorized", "refused", before)
+    _end(venue, locked, scheme)
+
+
+def _only_here(venue: Venue) -> None:
+    if not venue.settings.is_loopback:
+        raise NotExercised("placing for the whole balance is done on this machine only")
+
+
+def _end(venue: Venue, order: Order, scheme: str | None = None) -> None:
+    venue.cancel(order, scheme=scheme)
+    if order.state is not State.CANCELED:
+        raise Undecidable("the order was not canceled, so its funds may be locked")
+
+
+def _own_trades(venue: Venue) -> int:
+    """List the owner's trades; the number of the exchange. A trade in between would change what can be placed."""
+    return venue.get("my_trades", "/spot/trades/me", "owner", f"symbol={venue.rules.symbol}&limit=100").n
+
+
+def _attempt(
+    venue: Venue, side: str, price: Decimal, quantity: Decimal, aim: str, expect: str, before: int
+) -> None:
+    exchange = venue.new_order(side, price, quantity, tif="post_only", aim=aim, expect=expect)
+    body = try_parse(exchange.response) if exchange.response else None
+    order = venue.judge.ledger.get(str(body.get("id"))) if isinstance(body, dict) else None
+    if order is not None:
+        _end(venue, order)
+    after = _own_trades(venue)
+    venue.recorder.note("funds", venue.case, attempt=exchange.n, before=before, after=after)
+
+
+def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = None) -> tuple[Decimal, Decimal]:
+    """The largest quantity that can be placed now, and the next one: to the lot, on a distant target to 0.1 %.
+
+    The search begins around `guess`, which is cheap if that is nearly right. Raises Undecidable if there is no end.
+    """
+    lot = venue.rules.lot
+    distant = venue.client.pace > _DISTANT_S
+
+    def fits(lots: int) -> bool:
+        exchange = venue.new_order(side, price, lots * lot, tif="post_only")
+        body = try_parse(exchange.response) if exchange.response else None
+        if not isinstance(body, dict):
+            raise Undecidable("New Order gives no JSON answer")
+        if order := venue.judge.ledger.get(str(body.get("id"))):
+            _end(venue, order)
+            return True
+        if body.get("error") != "INSUFFICIENT_BALANCE":
+            raise Undecidable(f"a large order is refused with {body.get('error')}, so balances cannot be seen")
+        return False
+
+    least = good = int(venue.rules.quantity(price) / lot)
+    bad = 0
+    if guess is not None:  # as far from it as a few trades and their fees may have moved it, and further by turns
+        step = max(1, int(guess / lot) // 1000) if distant else 1
+        good = max(least, int(guess / lot))
+        while good > least and not fits(good):
+            bad, good, step = good, max(least, good - step), step * 64
+    else:
+        step = 15 * good
+    while not bad:
+        if good > 10**24:
+            raise Undecidable("no order is too large for the account, so balances cannot be seen")
+        if fits(good + step):
+            good, step = good + step, step * 16
+        else:
+            bad = good + step
+    while bad - good > (good // 1000 if distant else 1):
+        middle = (good + bad) // 2
+        if fits(middle):
+            good = middle
+        else:
+            bad = middle
+    return good * lot, bad * lot
