@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ..orders import Order
 from ..reference import Reference
+from ..views import normalised
 from .registry import fault
 from .tools import engines, every, on_shown, remember_request, set_field, wrap
 
@@ -286,3 +287,27 @@ def labelled_as_text(ref: Reference) -> None:
         return Response(answer.body, 200, media_type="text/plain") if answer.status_code == 200 else None
 
     on_answer(ref, change)
+
+
+@fault(_FIELD + "status")
+def nearly_filled_orders_end_as_filled(ref: Reference) -> None:
+    """The status is filled when less is left than could be placed as an order."""
+    least = ref.settings.market.min_notional
+
+    def status(order: Order) -> str:
+        rest = (order.quantity or Decimal(0)) - order.filled_qty
+        return "filled" if order.filled_qty and rest * (order.price or 0) < least else "canceled"
+
+    set_field(ref, "status", status)
+
+
+@fault(_FIELD + "price")
+def zeros_of_whole_prices_are_stripped(ref: Reference) -> None:
+    """The zeros at the end of a whole price are stripped like those after the point: 10 is shown as 1."""
+    set_field(ref, "price", lambda o: normalised(o.price or Decimal(0)).rstrip("0"))
+
+
+@fault(_FIELD + "quantity")
+def zeros_of_whole_quantities_are_stripped(ref: Reference) -> None:
+    """The zeros at the end of a whole quantity are stripped like those after the point: 100 is shown as 1."""
+    set_field(ref, "quantity", lambda o: f"{o.quantity:.2f}".replace(".00", "").rstrip("0"))

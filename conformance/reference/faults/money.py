@@ -87,3 +87,17 @@ def whole_lock_is_released_after_fills(ref: Reference) -> None:
         ref,
         lambda o: give(ref, o, o.filled_quote if o.side == "buy" else o.filled_qty) if o.filled_qty else None,
     )
+
+
+@fault("cancel.effects.lock-released")
+def refund_is_at_the_average_price(ref: Reference) -> None:
+    """The rest of a buy order is refunded at the average price of its fills, not at its own."""
+
+    def cancel_order(original: Any, order: Order) -> Order:
+        if order.side == "buy" and order.filled_qty and order.price is not None:
+            rest = (order.quantity or order.filled_qty) - order.filled_qty
+            order.locked -= rest * order.price - rest * order.filled_quote / order.filled_qty
+        canceled: Order = original(order)
+        return canceled
+
+    wrap(engines(ref), "cancel_order", cancel_order)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ..orders import Order
 from ..reference import Reference
+from .money import give, rest_of
 from .registry import fault
 from .tools import by_key, cancel_aside, find, is_cancel, named, own_live, wrap
 
@@ -143,3 +144,15 @@ def youngest(ref: Reference, request: Request) -> None:
     if by_key(request):
         account = ref.auth.accounts_by_key.get(request.headers["x-mbx-apikey"].encode(), "owner")
     cancel_aside(ref, own_live(ref, account)[-1:])
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_free_the_funds(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403 and frees the owner's funds; the order rests on."""
+    despite(ref, 403, lambda request, order: give(ref, order, rest_of(order)) if order and order.live else None)
+
+
+@fault("cancel.refusals.unauthorized")
+def unauthorized_cancels_free_the_funds(ref: Reference) -> None:
+    """A cancel with bad credentials is answered with 401 and frees the owner's funds; the order rests on."""
+    despite(ref, 401, lambda request, order: give(ref, order, rest_of(order)) if order and order.live else None)

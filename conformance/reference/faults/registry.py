@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Hook = Callable[["Reference"], None]
 CHAPTERS = (
     *("success", "errors", "ids", "identity", "jwt", "signature", "timestamp", "key", "fields", "amounts"),
-    *("effects", "money", "refusals", "unavailable", "answers", "races"),
+    *("effects", "book", "money", "refusals", "unavailable", "answers", "races"),
 )
 _FAULTS: dict[str, Fault] = {}
 

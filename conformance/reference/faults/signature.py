@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from ..auth import Incoming
 from ..errors import Unauthorized
 from ..reference import Reference
 from .registry import fault
-from .tools import good_signature, header, is_fresh, param, remember_request, trust, wrap
+from .tools import good_signature, header, is_cancel, is_fresh, param, remember_request, trust, wrap
 
 _SIG = "cancel.key.signature."
 
@@ -341,3 +345,17 @@ def the_path_is_signed_as_well(ref: Reference) -> None:
     """Signatures cover path and query everywhere, and those that the page documents are refused."""
     now = remember_request(ref)
     wrap(ref.auth, "payload_to_sign", lambda original, r: bytes(now().scope["raw_path"]) + b"?" + original(r))
+
+
+@fault(_SIG + "altered", "cancel.answers.status")
+def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
+    """A signature that is not hexadecimal is answered with 500."""
+
+    async def handle(original: Any, request: Request, names: Any) -> Response:
+        signature = request.query_params.get("signature", "")
+        if is_cancel(request) and not re.fullmatch("[0-9a-fA-F]*", signature):
+            return ref.responder.error(500, "INTERNAL_ERROR")
+        response: Response = await original(request, names)
+        return response
+
+    wrap(ref.app, "handle", handle)
