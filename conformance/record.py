@@ -120,7 +120,8 @@ class Note(msgspec.Struct, tag="note", tag_field="kind", omit_defaults=True):
     """Something that the suite knows and no exchange shows.
 
     `what` is one of `market`, `case-begin`, `case-end`, `race-end`, `side-by-side-end`, `overlaps`, `burst-end`,
-    `unrecovered`, `restart`, `persistent`, `clock`, `cleanup`, `no-contact`,
+    `unrecovered`, `restart`, `persistent`, `crossing`, `clock`, `cleanup`,
+    `no-contact`,
     `driver` (what a driver counted), `shrunk` (exchanges `begin` to `end` show a case's finding at its smallest).
     """
 

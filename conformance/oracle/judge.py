@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.contract import Contract
-from conformance.oracle import cancels, probes, races, reads, unavailable
+from conformance.oracle import cancels, crossings, probes, races, reads, unavailable
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
@@ -36,6 +36,7 @@ _TOUCHED_BY_OTHERS = ("cancel.effects.", "cancel.races.", "cancel.refusals.", "c
 # What judges a note, and what judges a note together with the exchanges of its race.
 _NOTES: dict[str, Callable[[Judge, Note], None]] = {
     "funds": probes.judge_funds,
+    "crossing": crossings.note_crossing,
     "persistent": cancels.judge_persistent,
     "unrecovered": unavailable.judge_unrecovered,
     "restart": unavailable.judge_restart,
@@ -79,6 +80,8 @@ class Judge:
         self.met: dict[str, Exchange] = {}  # by order: what was to fill against it, and filled
         self.unmet: dict[str, Exchange] = {}  # the same, and did not fill
         self.passed_over: dict[str, Exchange] = {}  # by order that did not fill: what filled against another one
+        self.crossing: dict[str, str] = {}  # by case: the order that was canceled where the next order crosses
+        self.surprises: dict[str, crossings.Surprise] = {}  # by case: a crossing that filled
         self.rejected: dict[str, list[Exchange]] = {}  # by case: post-only orders that were refused
         self.controls: dict[str, Exchange] = {}  # by case: an order that was accepted before
         self.clashes: dict[str, list[Exchange]] = {}  # by account: orders refused as self-trades, not yet explained
@@ -185,6 +188,7 @@ class Judge:
     def _end_case(self, case: str) -> None:
         self._under_way.discard(case)
         self.rejected.pop(case, None)
+        self.surprises.pop(case, None)
         self.controls.pop(case, None)
         for order_id, checks in list(self.pending.items()):
             if any(check.case == case for check in checks):

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from conformance.oracle import reads
+from conformance.oracle import crossings, reads
 from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.findings import Check, Finding
@@ -39,7 +39,7 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
 
 
 def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) -> None:
-    aim, status = exchange.aim or "", exchange.response.status if exchange.response else 0
+    status = exchange.response.status if exchange.response else 0
     error = answer.get("error") if isinstance(answer, dict) else None
     filled = decimal_of(answer.get("filled_qty")) if accepted else None
     if exchange.expect == "filled":
@@ -50,18 +50,9 @@ def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) 
     elif exchange.expect == "no self-trade":
         _judge_self_trade_probe(judge, exchange, accepted, error)
     elif exchange.expect == "unfilled":
-        if filled is None:
-            return
-        if filled > 0:
-            judge.broken(
-                aim,
-                exchange,
-                "an order that crosses the canceled order's price fills against it",
-                "no fill",
-                f"{filled} filled",
-            )
-        else:
-            judge.held(aim, exchange)
+        if filled is not None:
+            crossings.judge_crossing(judge, exchange, filled)
+        if filled == 0:
             _judge_rejected(judge, exchange)
     elif error == "INSUFFICIENT_BALANCE" or accepted:
         _judge_funds_probe(judge, exchange, accepted, error or str(status))

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from conformance.contract import FIELDS
-from conformance.oracle import fields
+from conformance.oracle import crossings, fields
 from conformance.oracle.amounts import decimal_of, is_average, plain
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.cancels import path_id
@@ -225,6 +225,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         requirement = acts[-1].requirement if acts else "cancel.effects.terminal"
         if _has_filled_since(order, body):
             requirement = "cancel.effects.off-book"
+            crossings.explained(judge, exchange.case)
         judge.broken(
             requirement,
             exchange,
@@ -252,6 +253,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
     requirement = order.acts[-1].requirement if order.acts else "cancel.effects.final"
     if _has_filled_since(order, body):
         requirement = "cancel.effects.off-book"
+        crossings.explained(judge, exchange.case)
     judge.broken(
         requirement,
         exchange,
@@ -396,6 +398,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
         return
     judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
     volume = volumes(items)
+    crossings.judge_volumes(judge, exchange, volume)
     for order_id in list(judge.pending):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:

@@ -6,21 +6,44 @@ from decimal import Decimal
 
 from conformance.oracle.ledger import Order, State
 from conformance.target.states import OTHER_SIDE, States
-from conformance.target.trouble import Undecidable
+from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
+_REPEATS = 3  # of a crossing that surprised, each with a control, before it is put down to the canceled order
 _REFUSALS = 2  # of an order that nothing stands against, before that is said of the target
 
 
 def find_nothing(venue: Venue, states: States, order: Order) -> None:
-    """The counterparty crosses the price of an order that is not in the book: nothing may fill."""
-    assert order.price is not None
-    venue.place(
+    """The counterparty crosses the price of an order that is not in the book: nothing may fill.
+
+    If something does, it is found out whether that was the order, or one that somebody else had there.
+    """
+    _cross_once(venue, states, order, order.id)
+    if venue.case not in venue.judge.surprises:
+        return
+    venue.look(order)
+    for name in venue.settings.accounts:
+        venue.trades(name)
+    for _ in range(_REPEATS):
+        if venue.case not in venue.judge.surprises:
+            return
+        _cross_once(venue, states, order, "nothing")
+        again = states.open(order.side, price=order.price, quantity=states.units("1"), account=order.account)
+        venue.cancel(again, by=order.account)
+        _cross_once(venue, states, order, again.id)
+    if venue.case in venue.judge.surprises:
+        raise Trouble("somebody else trades at the price of the canceled order")
+
+
+def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
+    """Cross the price of an order once; `after` is the order that was canceled there, or "nothing"."""
+    venue.recorder.note("crossing", venue.case, after=after)
+    venue.new_order(
         OTHER_SIDE[order.side],
         order.price,
         states.units("1"),
-        account="counterparty",
-        tif="ioc",
+        "counterparty",
+        "ioc",
         takes=[],
         aim="cancel.effects.off-book",
         expect="unfilled",

@@ -121,23 +121,6 @@ def test_canceled_order_is_not_listed(paper: Paper, shape: str) -> None:
     assert paper.judge().tallies["cancel.effects.not-listed"].checks
 
 
-def _crossing(paper: Paper, filled: str) -> None:
-    paper.place()
-    paper.cancel()
-    taker = order(id=OTHER, side="sell", tif="ioc", quantity="10", filled_qty=filled, status="canceled")
-    paper.place(taker, takes=[], by="counterparty", aim="cancel.effects.off-book", expect="unfilled")
-
-
-def test_canceled_order_fills(paper: Paper) -> None:
-    _crossing(paper, "10")
-    assert paper.found() == ["cancel.effects.off-book"]
-
-
-def test_canceled_order_does_not_fill(paper: Paper) -> None:
-    _crossing(paper, "0")
-    assert paper.found() == []
-
-
 @pytest.mark.parametrize(("rows", "requirement"), [([], "fills-kept"), (["30", "30"], "off-book"), (["30"], None)])
 def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str | None) -> None:
     paper.place()
