@@ -13,7 +13,7 @@ _TEMPLATE = """\
 
 [target]
 base_url = @BASE_URL@   # with the base path, no slash at the end
-# symbol = "DFUSDT"         # default: the first market that is listed
+# symbol = "DFUSDT"         # default: DFUSDT, else the first market listed
 # price = "0.5"             # about where the market trades; found by post-only orders if it is not given
 # timeout_s = 10            # how long one request may take
 # ca_file = "staging-ca.pem"        # trust this certificate authority

@@ -44,7 +44,7 @@ def target_options(command: Any) -> Any:
         click.option(
             "--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference."
         ),
-        click.option("--symbol", help="Market to use. Default: the first one listed."),
+        click.option("--symbol", help="Market to use. Default: DFUSDT, else the first one listed."),
         click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
         click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
         click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),

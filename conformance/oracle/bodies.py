@@ -53,6 +53,16 @@ def _parse_carefully(text: str) -> Any:
         raise NotJson(str(error)) from None
 
 
+def contradictions(response: Response, body: dict[str, Any]) -> list[str]:
+    """The names that stand more than once in an object, with different values: readers may differ on them."""
+    if response.body.count('":') <= len(body):  # the usual case, in which nothing has to be parsed again
+        return []
+    pairs: list[list[tuple[str, Any]]] = []
+    json.loads(response.body, object_pairs_hook=lambda found: pairs.append(found))
+    outer = pairs[-1]  # objects are finished from the inside out
+    return sorted({name for name, value in outer for other, seen in outer if name == other and value != seen})
+
+
 def try_parse(response: Response) -> Any:
     """The JSON value in the body, or None if it is none."""
     try:

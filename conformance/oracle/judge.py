@@ -64,9 +64,11 @@ class Judge:
         self.header: Header | None = None
         self.footer: Footer | None = None
         self.tick = Decimal("0.0001")
+        self.quiet = True  # whether nobody else was met in the book
         self.base_path = ""
         self.recent: deque[Act] = deque(maxlen=_RECENT)
         self.unlisted: set[str] = set()
+        self.attempted: dict[str, Act] = {}  # by order: the last request of another user that named it
         self.listed: dict[str, set[str]] = {}
         self.listing: dict[str, bool] = {}
         self.missing: dict[str, tuple[int, float]] = {}  # listing that lacks it, and its end
@@ -76,6 +78,7 @@ class Judge:
         self.parity_exchanges: dict[tuple[str, str], int] = {}
         self.pending: dict[str, list[Check]] = {}
         self.held_back: dict[int, Check] = {}
+        self.fill_rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}  # by case and account, by trade
         self.traded: dict[int, frozenset[str]] = {}
         self.met: dict[str, Exchange] = {}  # by order: what was to fill against it, and filled
         self.unmet: dict[str, Exchange] = {}  # the same, and did not fill
@@ -166,6 +169,7 @@ class Judge:
         self.notes.append(note)
         if note.what == "market":
             self.tick = Decimal(str(note.data["tick"]))
+            self.quiet = bool(note.data.get("quiet", True))
         elif note.what == "lanes":
             self.overlapping = note.data.get("state") == "begin"
         elif note.what == "case-begin":
@@ -187,6 +191,8 @@ class Judge:
 
     def _end_case(self, case: str) -> None:
         self._under_way.discard(case)
+        for key in [key for key in self.fill_rows if key[0] == case]:
+            del self.fill_rows[key]
         self.rejected.pop(case, None)
         self.surprises.pop(case, None)
         self.controls.pop(case, None)
@@ -240,6 +246,8 @@ class Judge:
         act = Act(exchange.n, exchange.case, account, requirement, peak)
         if order is not None:
             order.acts.append(act)
+            if account != order.account:
+                self.attempted[order.id] = act
         self.recent.append(act)
 
     def since(self, n: int) -> list[Act]:

@@ -42,7 +42,8 @@ class Order:
 
     Times are monotonic seconds on the suite's clock (`placed`, `canceled` are the windows in which it happened),
     `created_at` and `final` are the target's own words. `confirmed` is the exchange that last showed the order to
-    be as the ledger has it; `acts` are those that could have changed it since.
+    be as the ledger has it; `acts` are those that could have changed it since. `shown` is what a query showed while
+    it was live: how many fills it had then, its status and its updated_at.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Order:
     canceled_by: str | None = None
     confirmed: int = 0
     acts: list[Act] = field(default_factory=list)
+    shown: tuple[int, Any, Any] | None = None
 
     @property
     def filled(self) -> Decimal:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 
+_DONE = "cancel.success.open"  # the act of a cancel that was carried out
 _REJECTIONS = 2  # refused post-only orders, each followed by one that finds nothing, before that is believed
 
 
@@ -32,10 +33,30 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     accepted = response.status == 200 and isinstance(answer, dict)
     if accepted:
         judge.ledger.place(exchange, sent, answer)
+        _judge_newborn(judge, exchange, sent, answer)
     elif isinstance(answer, dict) and answer.get("error") == "SELF_TRADE" and exchange.auth is not None:
         judge.clashes.setdefault(exchange.auth.account, []).append(exchange)
     if exchange.aim and exchange.expect:
         _judge_probe(judge, exchange, accepted, answer)
+
+
+def _judge_newborn(judge: Judge, exchange: Exchange, sent: dict[str, Any], answer: dict[str, Any]) -> None:
+    """A post-only order that is accepted has met nobody: fills that it shows are those of a canceled one."""
+    filled = decimal_of(answer.get("filled_qty"))
+    if sent.get("tif") != "post_only" or not filled:
+        return
+    account = exchange.auth.account if exchange.auth else None
+    act = next((a for a in reversed(judge.recent) if a.account == account and a.requirement == _DONE), None)
+    if act is not None:
+        judge.broken(
+            "cancel.effects.own-orders",
+            exchange,
+            "a post-only order shows fills when it is placed, after another one was canceled",
+            "filled_qty 0",
+            f"filled_qty {filled}",
+            exchanges=[act.n, exchange.n],
+            key="newborn",
+        )
 
 
 def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) -> None:
@@ -43,8 +64,8 @@ def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) 
     error = answer.get("error") if isinstance(answer, dict) else None
     filled = decimal_of(answer.get("filled_qty")) if accepted else None
     if exchange.expect == "filled":
-        if filled is not None:
-            _judge_fill_probe(judge, exchange, filled)
+        if filled is not None or error == "SELF_TRADE":
+            _judge_fill_probe(judge, exchange, filled or Decimal(0))
     elif exchange.expect == "rests":
         _judge_rest_probe(judge, exchange, accepted, error)
     elif exchange.expect == "no self-trade":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.contract import FIELDS
 from conformance.oracle import crossings, fields
-from conformance.oracle.amounts import decimal_of, is_average, plain
+from conformance.oracle.amounts import decimal_of, is_average, plain, vwap
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.cancels import path_id
 from conformance.oracle.findings import Check, Difference
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LIVE = ("open", "partially_filled")
 SHORT = 20  # rows; no list of open orders is cut off at fewer
 _NEW = 2.5  # s
+_OF_FILLS = ("price", "quantity", "side", "role", "fee", "fee_token", "ts")
 _NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
 
 
@@ -104,21 +105,29 @@ def _was_preferred(judge: Judge, exchange: Exchange, order: Order) -> bool:
     """Whether an order filled in place of an earlier one of its price, which is said of the target then."""
     for order_id, probe in list(judge.passed_over.items()):
         earlier = judge.ledger.orders[order_id]
-        same = (earlier.account, earlier.side, earlier.price) == (order.account, order.side, order.price)
-        if probe.case == exchange.case and same and earlier.placed[1] <= order.placed[0]:
+        if probe.case == exchange.case and _comes_before(earlier, order):
             del judge.passed_over[order_id]
             judge.broken(
                 probe.aim or "",
                 exchange,
-                "a later order fills before an earlier one of its price, at which another order was canceled",
-                "orders of one price fill in turn, as they did before",
-                "the earlier order is live and has not filled",
+                "an order fills before one that was ahead of it in the book",
+                "the order of the better price fills first, and of one price the earlier order",
+                "the order ahead of it is live and has not filled",
                 exchanges=[probe.n, exchange.n],
                 order=order.id,
                 key="turn",
             )
             return True
     return False
+
+
+def _comes_before(one: Order, other: Order) -> bool:
+    """Whether an order is ahead of another of the same account in the book, by price or else by time."""
+    if (one.account, one.side) != (other.account, other.side) or one.price is None or other.price is None:
+        return False
+    if one.price == other.price:
+        return one.placed[1] <= other.placed[0]
+    return one.price > other.price if one.side == "buy" else one.price < other.price
 
 
 def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
@@ -147,12 +156,14 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
     if type(body.get("created_at")) is int and order.created_at not in (None, body["created_at"]):
         text = fields.show(body["created_at"])
         wrong.append(fields.FieldCheck("", "created_at", str(order.created_at), text, ok=False))
+    wrong += _moved(judge, order, body)
     filled = decimal_of(body.get("filled_qty"))
     if status in _LIVE and not wrong and (filled is None or filled == order.filled):
         _missing_from_list(judge, exchange, order)
         judge.confirm(order, exchange)
         return
-    if filled is not None and filled > order.filled and status in (*_LIVE, "filled"):
+    others = filled is not None and (filled > order.filled or (filled < order.filled and not judge.quiet))
+    if others and status in (*_LIVE, "filled"):
         _was_preferred(judge, exchange, order)
         # a stranger's trade is no doing of the cancel; the case that placed the order starts over
         order.state = State.UNSURE
@@ -162,11 +173,29 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
     if judge.entangled(order, exchange):
         return
     diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in wrong]
-    diff.insert(0, Difference("status", order.status, str(status), status in _LIVE))
+    if all(d.field != "status" for d in diff):
+        diff.insert(0, Difference("status", order.status, str(status), status in _LIVE))
     if filled is not None and filled != order.filled:
         diff.append(Difference("filled_qty", plain(order.filled), plain(filled), ok=False))
     _blame(judge, exchange, order, order.status, str(status), diff)
     _believe(order, body, exchange)
+
+
+def _moved(judge: Judge, order: Order, body: dict[str, Any]) -> list[fields.FieldCheck]:
+    """What has changed of a live order without a fill, though requests may have changed it: nothing should have."""
+    before, now = order.shown, (len(order.fills), body.get("status"), body.get("updated_at"))
+    order.shown = now
+    if before is None or before[0] != now[0] or not judge.blame(order):
+        return []
+    changed = ["status"] if before[1] != now[1] else []
+    # a server may read its clock twice for one change
+    if type(before[2]) is int and type(now[2]) is int and abs(now[2] - before[2]) > 1:
+        changed.append("updated_at")
+    pairs = {"status": (before[1], now[1]), "updated_at": (before[2], now[2])}
+    return [
+        fields.FieldCheck("", name, fields.show(pairs[name][0]), fields.show(pairs[name][1]), ok=False)
+        for name in changed
+    ]
 
 
 def _blame(
@@ -315,6 +344,7 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
         return
     listed = {str(item.get("id")).lower(): item for item in items}
     _watch_missing(judge, exchange, set(listed))
+    _watch_foreign(judge, exchange, set(listed))
     for order_id in sorted(judge.unlisted | {i for i in listed if i in judge.ledger.orders}):
         order = judge.ledger.orders[order_id]
         if order.account != exchange.auth.account or order.state is not State.CANCELED:
@@ -335,6 +365,24 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
         elif order_id in judge.unlisted:
             judge.held("cancel.effects.not-listed", exchange)
         judge.unlisted.discard(order_id)
+
+
+def _watch_foreign(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
+    """Another user's order among the caller's own: a request of the caller that named it has done that."""
+    assert exchange.auth is not None
+    for order_id in sorted(listed & judge.attempted.keys()):
+        order, act = judge.ledger.orders.get(order_id), judge.attempted[order_id]
+        if order is not None and order.account != exchange.auth.account == act.account:
+            judge.broken(
+                act.requirement,
+                exchange,
+                "another user's order is among the caller's open orders, since the caller tried to cancel it",
+                "not listed",
+                "listed",
+                exchanges=[act.n, exchange.n],
+                order=order_id,
+                key="foreign",
+            )
 
 
 def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
@@ -388,6 +436,14 @@ def volumes(fills: Iterable[Mapping[str, Any]]) -> defaultdict[str, Decimal]:
     return volume
 
 
+def _agree(order: Order, fills: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a list of fills has those of an order as they were planned, by amount and average price."""
+    rows = [row for row in fills if str(row.get("order_id")).lower() == order.id]
+    pairs = [(decimal_of(row.get("price")), decimal_of(row.get("quantity"))) for row in rows]
+    known = [(price, quantity) for price, quantity in pairs if price is not None and quantity is not None]
+    return sum((q for _, q in known), Decimal(0)) == order.filled and vwap(known) == order.average
+
+
 def judge_trades(judge: Judge, exchange: Exchange) -> None:
     """A list of own fills: those from before a cancel are still there, and a stranger's explain a surprise."""
     response = exchange.response
@@ -402,18 +458,43 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     for order_id in list(judge.pending):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:
-            stranger = volume[order_id] > order.filled
+            stranger = volume[order_id] > order.filled or not (judge.quiet or _agree(order, items))
             if stranger:
                 order.exact = False
                 judge.troubled.add(exchange.case)
             judge.settle(order_id, drop=stranger)
+    rows = {str(item.get("trade_id")): item for item in items}
+    before = judge.fill_rows.get((exchange.case, exchange.auth.account), {})
+    judge.fill_rows[exchange.case, exchange.auth.account] = rows
     if exchange.aim != "cancel.effects.fills-kept":
         return
+    _rows_kept(judge, exchange, before, rows)
     for order in list(judge.ledger.orders.values()):
         mine = order.case == exchange.case and order.account == exchange.auth.account
         ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
         if mine and ended and order.fills and order.exact:
             _fills_kept(judge, exchange, order, volume[order.id])
+
+
+def _rows_kept(
+    judge: Judge, exchange: Exchange, before: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]]
+) -> None:
+    """Fills of the case's canceled orders that were listed before are listed as they were."""
+    for trade_id, row in rows.items():
+        order = judge.ledger.orders.get(str(row.get("order_id")).lower())
+        if trade_id not in before or order is None or order.case != exchange.case or order.canceled_by != "cancel":
+            continue
+        changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
+        if changed:
+            judge.broken(
+                "cancel.effects.fills-kept",
+                exchange,
+                f"a fill of the canceled order has changed ({', '.join(changed)})",
+                "; ".join(f"{name} {fields.show(before[trade_id].get(name))}" for name in changed),
+                "; ".join(f"{name} {fields.show(row.get(name))}" for name in changed),
+                order=order.id,
+                key=f"row|{','.join(changed)}",
+            )
 
 
 def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -> None:

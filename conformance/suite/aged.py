@@ -70,6 +70,10 @@ class Aged:
         self.states.take(order, self.states.units("2"))
         return order
 
+    def another(self) -> Order | None:
+        """Another order of these, still to be handed out, if there is one."""
+        return next((order for order in self._orders.values() if order.state is State.LIVE), None)
+
     def get(self, kind: str, scheme: str) -> Order:
         """The aged order of this kind that is meant for this credential, old enough; it is handed out once.
 

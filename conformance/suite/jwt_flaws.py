@@ -120,6 +120,13 @@ JWT_FLAWS = (
         _guessed("secret", _OWN_KEY),
     ),
     JwtFlaw(
+        _JWT + "altered-signature",
+        "in another case",
+        'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_case "$TAIL")"',
+        _signature_part(str.swapcase),
+    ),
+    JwtFlaw(_JWT + "garbage", "a fourth part", 'AUTH="Bearer $JWT.x"', lambda t: f"Bearer {t}.x"),
+    JwtFlaw(
         _JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(lambda s: "")
     ),
     JwtFlaw(

@@ -17,7 +17,7 @@ _PREFIX = "conformance-"
 _LONG_ONLY = ("config", "seed")  # names that other plugins often have
 _OPTIONS: dict[str, dict[str, Any]] = {
     "base-url": {"help": "base URL of the target, with its base path (default: the embedded reference)"},
-    "symbol": {"help": "the market to use (default: the first one listed)"},
+    "symbol": {"help": "the market to use (default: DFUSDT, else the first one listed)"},
     "config": {"type": Path, "help": "conformance.toml (default: the one in this directory)"},
     "profile": {"choices": PROFILES, "default": "standard", "help": "how much to try"},
     "seed": {"type": int, "default": 0, "help": "seed of everything that is drawn"},

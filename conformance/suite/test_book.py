@@ -4,53 +4,90 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.oracle.ledger import Order
 from conformance.suite.crossing import meet_oneself, rest_instead
 from conformance.target.states import States
+from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 
 
+POSITIONS = {"first": 0, "in between": 1, "last": 3}
+
+
+def _fills_in_turn(venue: Venue, states: States, first: Order) -> None:
+    """Take a part of the first order of a price, which shows that orders fill in turn here."""
+    try:
+        states.take(first, states.units("1"))
+    except Undecidable as refusal:
+        raise NotExercised(f"the price cannot be traded at before the cancel either: {refusal}") from None
+    venue.look(first)
+
+
 @pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
 @SIDES
-def test_own_neighbours_trade_on(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """Own orders before and behind the canceled one, at the same price, still fill, and in the same turn."""
+@pytest.mark.parametrize("position", POSITIONS)
+def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, position: str) -> None:
+    """Own orders at the canceled one's price still fill, in their turn, and so does one placed afterwards."""
+    (price,) = venue.band.levels(1, resting=side)
+    orders = [states.open(side, price=price, quantity=states.units("2")) for _ in range(4)]
+    _fills_in_turn(venue, states, orders[0])
+    canceled = orders.pop(POSITIONS[position])
+    schemes = venue.account("owner").schemes
+    venue.cancel(canceled, scheme=schemes[POSITIONS[position] % len(schemes)])
+    orders.append(states.open(side, price=price, quantity=states.units("2")))
+    venue.look(orders[0])
+    for order, behind in zip(orders, [*orders[1:], canceled], strict=True):
+        states.take(order, order.remaining, aim="cancel.effects.own-orders")
+        venue.look(order)
+        venue.look(behind)
+
+
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders", "cancel.effects.off-book")
+@SIDES
+def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Of orders of two users at one price, one is canceled: the others fill as if it had never been."""
     (price,) = venue.band.levels(1, resting=side)
     size = states.units("2")
-    first, canceled, second, third = (states.open(side, price=price, quantity=size) for _ in range(4))
-    states.take(first, states.units("1"))
-    venue.look(first)  # that orders fill in turn is shown here, and not taken for granted
+    own = states.open(side, price=price, quantity=size)
+    foreign = states.open(side, price=price, quantity=size, account="counterparty")
+    canceled = states.open(side, price=price, quantity=size)
+    behind = states.open(side, price=price, quantity=size, account="counterparty")
+    _fills_in_turn(venue, states, own)
     venue.cancel(canceled, scheme=scheme)
-    for order in (first, second):
-        states.take(order, order.remaining, aim="cancel.effects.own-orders")
-    for order in (first, second, third, canceled):
+    states.take(own, own.remaining, aim="cancel.effects.own-orders")
+    venue.look(own)
+    for order in (foreign, behind):
+        states.take(order, states.units("2"), aim="cancel.effects.foreign-orders")
         venue.look(order)
-
-
-@pytest.mark.exercises("cancel.effects.foreign-orders", "cancel.effects.off-book")
-@SIDES
-def test_foreign_neighbour_trades_on(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """A foreign order behind the canceled one at the same price fills as if the canceled one had never been."""
-    (price,) = venue.band.levels(1, resting=side)
-    canceled = states.open(side, price=price, quantity=states.units("2"))
-    behind = states.open(side, price=price, quantity=states.units("2"), account="counterparty")
-    venue.cancel(canceled, scheme=scheme)
-    states.take(behind, states.units("1"), aim="cancel.effects.foreign-orders")
-    venue.look(behind)
     venue.look(canceled)
 
 
 @pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
 @SIDES
 def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """When the best order is canceled, the next one is the best: it fills, at its own price."""
+    """When the best order is canceled, the next one is the best: it fills first, at its own price."""
     levels = venue.band.levels(3, resting=side)
     prices = levels if side == "sell" else levels[::-1]
     best, following, last = (states.open(side, price=price, quantity=states.units("2")) for price in prices)
     venue.cancel(best, scheme=scheme)
-    states.take(following, states.units("1"), aim="cancel.effects.own-orders")
+    states.take(following, states.units("1"), aim="cancel.effects.own-orders", price=last.price)
     for order in (following, last, best):
         venue.look(order)
+
+
+@pytest.mark.exercises("cancel.refusals.forbidden")
+@SIDES
+def test_forbidden_cancel_keeps_the_place(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """An order that another user tried to cancel still fills, and before those behind it."""
+    (price,) = venue.band.levels(1, resting=side)
+    first, second = (states.open(side, price=price, quantity=states.units("2")) for _ in range(2))
+    _fills_in_turn(venue, states, first)
+    venue.cancel(first, by="counterparty", scheme=scheme)
+    states.take(first, first.remaining, aim="cancel.refusals.forbidden")
+    venue.look(first)
+    venue.look(second)
 
 
 @pytest.mark.exercises("cancel.effects.off-book")

@@ -1,11 +1,14 @@
 """Chapter: Errors. Which refusal is given when."""
 
+from collections.abc import Callable
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
 
 import pytest
 
 from conformance.oracle.ledger import Order
 from conformance.target.states import States
+from conformance.target.trouble import NotExercised
 from conformance.target.venue import Venue
 
 # What is no UUID, whoever reads it. Each is percent-encoded as it goes out.
@@ -49,6 +52,17 @@ HOSTILE = {
     "eight thousand characters": "f" * 8000,
 }
 
+# What such an id becomes if it is cut off, decoded once too often or read by its digits' values.
+HOSTILE_FORMS: dict[str, Callable[[str], str]] = {
+    "NUL and more": lambda order_id: f"{order_id}%00x",
+    "escaped twice": lambda order_id: f"%25{ord(order_id[0]):02x}{order_id[1:]}",
+    "escaped question mark": lambda order_id: f"{order_id}%3Fa=1",
+    "escaped number sign": lambda order_id: f"{order_id}%23a",
+    "full-width digits": lambda order_id: "".join(
+        quote(chr(ord(c) + 0xFEE0)) if c.isdigit() else c for c in order_id
+    ),
+}
+
 
 @pytest.mark.exercises("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
 def test_malformed_id(venue: Venue, states: States, scheme: str) -> None:
@@ -68,7 +82,9 @@ def test_mangled_id_of_a_live_order(venue: Venue, states: States, scheme: str) -
     """The id of a live order, cut short, extended or mangled, does not cancel it."""
     order = states.open()
     mangled = (order.id[:-1], order.id + "0", order.id[:8], order.id + "x", "x" + order.id, order.id[1:])
-    for segment in (*mangled, "%20" + order.id, order.id + "%20"):
+    blanks = ("%20" + order.id, order.id + "%20")
+    wildcards = ("_" + order.id[1:], order.id[:-1] + "%25", order.id[:-1] + "*")
+    for segment in (*mangled, *blanks, *wildcards):
         venue.cancel(segment, scheme=scheme)
         venue.look(order)
     venue.cancel(order, scheme=scheme)
@@ -81,6 +97,15 @@ def test_hostile_id(venue: Venue, scheme: str, name: str) -> None:
     venue.cancel(HOSTILE[name], scheme=scheme)
 
 
+@pytest.mark.exercises("cancel.errors.invalid-id.hostile", "cancel.refusals.invalid-id")
+@pytest.mark.parametrize("name", HOSTILE_FORMS)
+def test_hostile_form_of_a_live_id(venue: Venue, states: States, scheme: str, name: str) -> None:
+    """What a careless reader may take for the id of a live order does not cancel it."""
+    order = states.open()
+    venue.cancel(HOSTILE_FORMS[name](order.id), scheme=scheme)
+    venue.look(order)
+
+
 @pytest.mark.alone
 @pytest.mark.exercises("cancel.errors.empty-id")
 @pytest.mark.profile("standard")
@@ -89,8 +114,6 @@ def test_empty_id(venue: Venue, states: States, scheme: str) -> None:
     order = states.open("buy")
     listed = venue.open_orders("owner")
     if listed is None or any(venue.judge.ledger.get(str(item.get("id"))) is None for item in listed):
-        from conformance.target.trouble import NotExercised
-
         raise NotExercised("the account holds orders that are not ours, or does not list its orders")
     venue.cancel("", scheme=scheme, aim="cancel.errors.empty-id")
     venue.look(order)
@@ -110,12 +133,18 @@ def test_unknown_id(venue: Venue, states: States, scheme: str) -> None:
 @pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found", "cancel.answers.parity")
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_canceled_again(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """A second cancel, and a third, find nothing and change nothing."""
-    order = states.canceled(side, scheme=scheme)
-    venue.look(order)
+    """A second cancel, and a third, find nothing and change nothing, not even others at its price."""
+    price = venue.band.resting(side, venue.step())
+    order, *others = (states.open(side, price=price) for _ in range(2))
+    if venue.settings.counterparty is not None:
+        others.append(states.open(side, price=price, account="counterparty"))
+    venue.cancel(order, scheme=scheme)
     for _ in range(2):
+        for one in (order, *others):
+            venue.look(one)
         venue.cancel(order, scheme=scheme)
-        venue.look(order)
+    for one in (order, *others):
+        venue.look(one)
 
 
 @pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found")
@@ -183,11 +212,14 @@ def test_market_remainder(venue: Venue, states: States, scheme: str) -> None:
 )
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_foreign_open(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """Another user's open order is forbidden, in both directions, and stays open."""
+    """Another user's open order is forbidden, also to one who has an order at its price, and stays open."""
     for owner, stranger in (("counterparty", "owner"), ("owner", "counterparty")):
-        order = states.open(side, account=owner)
+        price = venue.band.resting(side, venue.step())
+        strangers = states.open(side, price=price, account=stranger)
+        order = states.open(side, price=price, account=owner)
         venue.cancel(order, by=stranger, scheme=scheme)
         venue.look(order)
+        venue.look(strangers)
         venue.cancel(order, by=owner)
 
 
@@ -201,6 +233,19 @@ def test_foreign_partially_filled(venue: Venue, states: States, scheme: str, sid
     venue.cancel(order, scheme=scheme)
     venue.look(order)
     venue.cancel(order, by="counterparty")
+
+
+@pytest.mark.alone
+@pytest.mark.exercises("cancel.refusals.forbidden")
+def test_foreign_listed(venue: Venue, states: States, scheme: str) -> None:
+    """An order that another user tried to cancel is still among its owner's open orders, and not among theirs."""
+    order = states.open("sell", account="counterparty")
+    venue.open_orders("counterparty")
+    venue.cancel(order, scheme=scheme)
+    for account in ("counterparty", "owner"):
+        if venue.open_orders(account) is None:
+            raise NotExercised("the target does not list open orders")
+    venue.look(order)
 
 
 @pytest.mark.exercises("cancel.errors.foreign-terminal", "cancel.refusals.forbidden", "cancel.refusals.not-found")

@@ -3,13 +3,16 @@
 The oracle looks at all fields of every 200; these cases see to it that there is something to see in them.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 from conformance.oracle.fields import REQUIREMENT
+from conformance.record import Take
 from conformance.suite.aged import KINDS, Aged
-from conformance.target.states import SEVERAL_FILLS, Fills, States
+from conformance.target.market import Band, Rules
+from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
@@ -80,19 +83,29 @@ def test_large(venue: Venue, states: States, scheme: str, units: str) -> None:
     venue.cancel(order, scheme=scheme)
 
 
+def _telling(rules: Rules, band: Band, side: str) -> Iterator[tuple[Decimal, Decimal]]:
+    """Prices and quantities that are easily misprinted: powers of ten, tiny ones, and ones of many digits."""
+    outward = Decimal(10) if side == "sell" else Decimal("0.1")
+    price = Decimal(10) ** band.resting(side).adjusted() * (outward if side == "sell" else 1)
+    for _ in range(3):
+        yield price, Decimal(10) ** (rules.quantity(price).adjusted() + 1)
+        price *= outward
+    if side == "sell":
+        for price in (Decimal("12345.6789"), Decimal("98765.4321")):
+            yield rules.price(price), rules.quantity(price)
+    else:
+        yield rules.tick, rules.quantity(rules.tick, Decimal("11.76")) + rules.lot
+        yield rules.tick * 5, rules.quantity(rules.tick * 5, Decimal("47.04")) + rules.lot
+
+
 @ALL_FIELDS
 @pytest.mark.parametrize("side", ["buy", "sell"])
-def test_round_numbers(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """Powers of ten come back whole: 10 is not 1, 0.1 not 0.10000000149, and 100 not 1E+2."""
-    rules, rest = venue.rules, venue.band.resting(side)
-    outward = Decimal(10) if side == "sell" else Decimal("0.1")
-    first = Decimal(10) ** rest.adjusted() * (outward if side == "sell" else 1)
-    seen = 0
-    for price in (first, first * outward, first * outward**2):
-        if price < rules.tick or price % rules.tick:
+def test_telling_numbers(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """10 comes back as 10 and not as 1, 0.0005 not as 5E-4, 12345.6789 not as 12345.679."""
+    rules, seen = venue.rules, 0
+    for price, quantity in _telling(rules, venue.band, side):
+        if price < rules.tick or price % rules.tick or quantity % rules.lot:
             continue
-        enough = rules.quantity(price)
-        quantity = max(Decimal(10) ** (enough.adjusted() + 1), rules.lot)
         try:
             order = states.open(side, price=price, quantity=quantity)
         except Undecidable:  # too far from the market for this target, or more than the account holds
@@ -100,16 +113,48 @@ def test_round_numbers(venue: Venue, states: States, scheme: str, side: str) -> 
         venue.cancel(order, scheme=scheme)
         seen += 1
     if not seen:
-        raise NotExercised("the target takes no order at a price that is a power of ten")
+        raise NotExercised("the target takes no order at any of these prices")
+
+
+@ALL_FIELDS
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_smallest_fill(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """A fill of a single lot, less than could be traded by itself: the end of an order that met another first."""
+    levels, size = venue.band.levels(2, resting=side), states.units("2")
+    price, better = levels if side == "buy" else reversed(levels)
+    ahead = states.open(side, price=better, quantity=size)
+    order = states.open(side, price=price, quantity=size)
+    takes = [
+        Take(ahead.id, format(better, "f"), format(size, "f")),
+        Take(order.id, format(price, "f"), format(venue.rules.lot, "f")),
+    ]
+    quantity = size + venue.rules.lot
+    venue.place(OTHER_SIDE[side], price, quantity, account="counterparty", tif="ioc", takes=takes)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
 
 
 @ALL_FIELDS
 @pytest.mark.aged
 @pytest.mark.parametrize("kind", KINDS)
 def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
-    """Seconds after it was placed, updated_at is the time of the cancel and created_at that of the placing."""
-    order = aged.get(kind, scheme)
+    """Seconds after it was placed, updated_at is the time of the cancel and created_at that of the placing.
+
+    A refused cancel moves no time, and neither do the times of another order or of earlier fills move.
+    """
+    order, other = aged.get(kind, scheme), aged.another()
     venue.open_orders("owner")
     venue.look(order)
+    if venue.settings.counterparty is not None:
+        venue.cancel(order, by="counterparty", scheme=scheme)
+        venue.look(order)
+    if other is not None:
+        venue.look(other)
+    if order.fills:
+        venue.trades("owner")
     venue.cancel(order, scheme=scheme)
     venue.look(order)
+    if other is not None:
+        venue.look(other)
+    if order.fills:
+        venue.trades("owner", aim="cancel.effects.fills-kept")

@@ -10,14 +10,26 @@ from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.target.race import Arena
 from conformance.target.states import Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
 _DISTANT_S = 0.008  # with answers slower than that every request counts
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+_ROUNDS = 4  # of cancels that overlap
 _STATES = ("open", "canceled twice", "partially filled")
-_FILLS = {"partially filled": Fills(resting=("3",)), "bought for less": Fills(improved=("2",))}
+_FILLS = {
+    "partially filled": Fills(resting=("3", "1")),
+    "nearly filled": Fills(resting=("3", "8.9")),
+    "bought for less": Fills(improved=("2",)),
+}
+_BY_TURNS = (  # each with one credential, the next one with the other
+    *(("nearly filled", side) for side in ("buy", "sell")),
+    *(("filled", side) for side in ("sell", "buy")),
+    *(("ioc remainder", side) for side in ("buy", "sell")),
+    ("bought for less", "buy"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,47 +38,113 @@ def funds() -> dict[str, Decimal]:
     return {}
 
 
-@pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
-@pytest.mark.parametrize(
-    ("state", "side"),
-    [*((state, side) for state in _STATES for side in ("buy", "sell")), ("bought for less", "buy")],
-)
+_LOCKS = pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
+
+
+@_LOCKS
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("state", _STATES)
 def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
     """What could be placed before can be placed after, to the lot, and not a lot more.
 
     The most that can be placed is found first, by halving.
     """
-    _only_here(venue)
     schemes = venue.account("owner").schemes
     if venue.client.pace > _DISTANT_S:
-        if state not in _STATES:
-            raise NotExercised("answers take long: what can be placed is not found out to the lot")
         turn = (side == "sell") + _STATES.index(state)
         if scheme != schemes[turn % len(schemes)]:
             raise NotExercised("answers take long: each side and state is tried with one credential")
         if state == "open":
             raise NotExercised("answers take long: an order that is canceled twice is tried")
+    _release(venue, states, scheme, side, state, funds)
+
+
+@_LOCKS
+@pytest.mark.profile("standard")
+@pytest.mark.parametrize(("state", "side"), _BY_TURNS)
+def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, funds: dict[str, Decimal]) -> None:
+    """The same for orders of which little is left, or nothing: then a cancel that is refused releases nothing."""
+    if venue.client.pace > _DISTANT_S:
+        raise NotExercised("answers take long: what can be placed is not found out to the lot")
+    schemes = venue.account("owner").schemes
+    _release(venue, states, schemes[_BY_TURNS.index((state, side)) % len(schemes)], side, state, funds)
+
+
+def _release(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
+    _only_here(venue)
     price = venue.band.resting(side)
-    partial = states.partially_filled(side, _FILLS[state]) if state in _FILLS else None
-    if partial is not None:
-        price = partial.price or price
+    locked: Order | None = None
+    if state in _FILLS:
+        locked = states.partially_filled(side, _FILLS[state])
+        price = locked.price or price
+    elif state == "filled":
+        locked = states.filled(side)
+    elif state == "ioc remainder":
+        locked = states.ioc_remainder(side)
     before = _own_trades(venue)
     worth = price if side == "buy" else Decimal(1)
     most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
     funds[side] = most * worth
-    if partial is None:
+    most_after = most
+    if locked is None:
         size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
-        locked, most_after = states.open(side, price=price, quantity=size), most
-    else:
-        locked, most_after = partial, most + partial.remaining
+        locked = states.open(side, price=price, quantity=size)
+    elif locked.state is State.LIVE:
+        most_after = most + locked.remaining
     _end(venue, locked, scheme)
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
+        if venue.settings.counterparty is not None:
+            venue.cancel(locked, by="counterparty", scheme=scheme)
     _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted", before)
     # a lot for the rounding of balances, and what a venue that keeps them as doubles cannot tell apart
     rounding = venue.rules.lot + most_after / 10**12 // venue.rules.lot * venue.rules.lot
     more = most_after + (too_much - most) + rounding
     _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
+
+
+@_LOCKS
+@pytest.mark.profile("standard")
+@SIDES
+def test_locks_side_by_side(
+    venue: Venue, states: States, arena: Arena, side: str, funds: dict[str, Decimal]
+) -> None:
+    """Several orders that are canceled at the same time all give their funds back."""
+    _only_here(venue)
+    if venue.client.pace > _DISTANT_S:
+        raise NotExercised("answers take long: what can be placed is not found out to the lot")
+    price, schemes = venue.band.resting(side), venue.account("owner").schemes
+    before = _own_trades(venue)
+    worth = price if side == "buy" else Decimal(1)
+    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
+    size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.3"))
+    for _ in range(_ROUNDS):
+        orders = [states.open(side, price=price, quantity=size) for _ in range(3)]
+        calls = [venue.cancel_call(o, scheme=schemes[n % len(schemes)]) for n, o in enumerate(orders)]
+        arena.side_by_side(calls, orders[0])
+        for order in orders:
+            venue.look(order)
+    if venue.sweep():
+        raise Undecidable("an order was not canceled, so its funds may be locked")
+    _attempt(venue, side, price, most, "cancel.effects.lock-released", "accepted", before)
+    more = most + (too_much - most) + venue.rules.lot
+    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
+
+
+@pytest.mark.exercises("cancel.refusals.forbidden")
+@pytest.mark.profile("standard")
+@SIDES
+def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str) -> None:
+    """Who tried to cancel another user's order has no more to place with than before."""
+    _only_here(venue)
+    venue.account("counterparty")
+    price = venue.band.resting(side)
+    order = states.open(side, price=price, quantity=states.units("1000"), account="counterparty")
+    before = _own_trades(venue)
+    most, too_much = largest(venue, side, price)
+    venue.cancel(order)
+    more = most + (too_much - most) + venue.rules.lot
+    _attempt(venue, side, price, more, "cancel.refusals.forbidden", "refused", before)
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
@@ -105,7 +183,7 @@ def _only_here(venue: Venue) -> None:
 
 def _end(venue: Venue, order: Order, scheme: str | None = None) -> None:
     venue.cancel(order, scheme=scheme)
-    if order.state is not State.CANCELED:
+    if order.state not in (State.CANCELED, State.FILLED):
         raise Undecidable("the order was not canceled, so its funds may be locked")
 
 

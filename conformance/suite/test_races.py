@@ -6,14 +6,14 @@ A race is repeated until its operations really overlapped often enough; the orac
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from conformance.oracle.histories import RaceRecord
-from conformance.oracle.ledger import Order
+from conformance.oracle.ledger import Order, State
+from conformance.suite.crossing import find_nothing
 from conformance.target.client import Call
 from conformance.target.race import Arena, Runner
 from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
@@ -71,17 +71,7 @@ def _take(venue: Venue, order: Order, quantity: Decimal, turn: int) -> Call:
     other = OTHER_ACCOUNT[order.account]
     schemes = venue.account(other).schemes
     credential = venue.credential(other, schemes[turn % len(schemes)])
-    body = {
-        "symbol": order.symbol,
-        "side": OTHER_SIDE[order.side],
-        "type": "limit",
-        "tif": "ioc",
-        "price": format(order.price, "f"),
-        "quantity": format(quantity, "f"),
-    }
-    return Call(
-        "new_order", "POST", "/spot/orders", body=json.dumps(body), signer=credential.signer, auth=credential.auth
-    )
+    return venue.order_call(OTHER_SIDE[order.side], order.price, quantity, credential, tif="ioc")
 
 
 @pytest.mark.exercises("cancel.races.one-winner")
@@ -164,11 +154,14 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
     wanted, most = _rounds(venue)
     overlapped = races = 0
     while races < most and overlapped < wanted:
+        side = _SIDES[races % 2]
+        (price,) = venue.band.levels(1, resting=side)
+        size = states.units("1")
         orders = [
-            states.open(side, account=name)
-            for name in venue.settings.accounts
-            for side in (*_SIDES, _SIDES[races % 2])
+            states.open(side, account=name, price=price, quantity=size)
+            for name in (*venue.settings.accounts, *venue.settings.accounts)
         ]
+        orders += [states.open(OTHER_SIDE[side], account=name) for name in venue.settings.accounts]
         calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=races)]
         overlapped += arena.side_by_side(calls, orders[0])
         races += 1
@@ -176,6 +169,33 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
             venue.look(order)
         if venue.sweep():
             raise Trouble("an order that was canceled beside others is still there")
+        if venue.settings.counterparty is not None:
+            find_nothing(venue, states, orders[0])
+    _note(venue, overlapped, races)
+    if not overlapped:
+        raise _never_overlapped(races)
+
+
+@pytest.mark.exercises("cancel.effects.own-orders")
+@pytest.mark.profile("standard")
+def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
+    """An order that is placed while another one of its price is canceled gets into the book, and fills."""
+    wanted, most = _rounds(venue)
+    overlapped = races = 0
+    while races < most and overlapped < wanted:
+        side = _SIDES[races % 2]
+        (price,) = venue.band.levels(1, resting=side)
+        order = states.open(side, price=price, quantity=states.units("2"))
+        placed = venue.order_call(side, price, states.units("2"), venue.credential("owner"))
+        (cancel,) = _cancels(venue, order, 1, first=races)
+        overlapped += arena.side_by_side([cancel.call, placed], order)
+        races += 1
+        venue.look(order)
+        for other in [o for o in venue.mine() if o is not order and o.state is State.LIVE]:
+            states.take(other, states.units("1"), aim="cancel.effects.own-orders")
+            venue.look(other)
+        if venue.sweep():
+            raise Trouble("an order that was placed beside a cancel could not be canceled")
     _note(venue, overlapped, races)
     if not overlapped:
         raise _never_overlapped(races)

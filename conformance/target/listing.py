@@ -17,6 +17,7 @@ from conformance.target.venue import Venue
 
 _PATHS = ("/api/v1", "/api", "/v1", "")  # where an exchange's API often lives
 _MOST = 8  # other base paths that are tried
+_EXAMPLE = "DFUSDT"  # the market of the page's example
 _SHOWN = 8  # names of markets in a message
 
 
@@ -87,10 +88,10 @@ def nearest_base_url(venue: Venue) -> str | None:
 
 
 def choose_market(venue: Venue, rows: list[dict[str, Any]] | None = None) -> None:
-    """Take the market that was asked for, or the first one listed; ask for the markets unless `rows` has them.
+    """Take the market that was asked for, or the page's, or the first one listed.
 
-    Raises TargetError if there is no such market, or none that is open; in the second case the venue has rules all
-    the same, and is `closed`.
+    `rows` are the markets; without them they are asked for. Raises TargetError if there is no such market, or none
+    that is open; in the second case the venue has rules all the same, and is `closed`.
     """
     rows = rows if rows is not None else markets_in(venue, ask_markets(venue))
     wanted = venue.settings.symbol
@@ -103,7 +104,8 @@ def choose_market(venue: Venue, rows: list[dict[str, Any]] | None = None) -> Non
             f"the target has no market {wanted!r}",
             (f"did you mean {near!r}? " if near else "") + f"It has {_some(names)}",
         )
-    chosen = next((row for row in rows if row.get("id") == wanted), None) or (listed or rows)[0]
+    likely = wanted or next((name for name in open_ones if name == _EXAMPLE), None)
+    chosen = next((row for row in rows if row.get("id") == likely), None) or (listed or rows)[0]
     venue.rules = Rules.of(chosen)
     if chosen not in listed:
         venue.closed = f"the market {chosen.get('id')} is {chosen.get('status')}"

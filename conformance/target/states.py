@@ -104,16 +104,25 @@ class States:
             raise Undecidable(f"an order that should rest partially filled ended as {order.state}")
         return order
 
-    def take(self, order: Order, quantity: Decimal, *, kind: str = "limit", aim: str | None = None) -> Order:
+    def take(
+        self,
+        order: Order,
+        quantity: Decimal,
+        *,
+        kind: str = "limit",
+        aim: str | None = None,
+        price: Decimal | None = None,
+    ) -> Order:
         """Let the other account trade `quantity` against a resting order, at its price, and nothing else.
 
-        `aim` is the requirement that is broken if an earlier cancel keeps it from filling.
+        `aim` is the requirement that is broken if an earlier cancel keeps it from filling; `price` is a worse one,
+        up to which the taker would go.
         """
         assert order.price is not None
         take = Take(order.id, format(order.price, "f"), format(quantity, "f"))
         return self.venue.place(
             OTHER_SIDE[order.side],
-            order.price if kind == "limit" else None,
+            (price or order.price) if kind == "limit" else None,
             quantity,
             account=OTHER_ACCOUNT[order.account],
             tif="ioc" if kind == "limit" else None,

@@ -225,17 +225,23 @@ class Venue:
         )
         answer = try_parse(exchange.response) if exchange.response else None
         order = self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
+        makers = [self.judge.ledger.get(take.order) for take in takes or ()] if expect == "filled" else []
         if order is None or exchange.response is None:
+            self._look_at_all(makers)
             if isinstance(answer, dict) and answer.get("error") == "SELF_TRADE":
                 self._suspect_clash(lambda: self.new_order(side, price, quantity, account, "ioc"), account)
             raise Undecidable(f"a {side} by the {account} was refused: {self._outcome(exchange)}")
         if not order.exact:
             self._suspect()
-            for take in takes if takes and expect == "filled" else ():
-                if (maker := self.judge.ledger.get(take.order)) is not None:
-                    self.look(maker)  # is it live all the same?
+            self._look_at_all(makers)
             raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
         return order
+
+    def _look_at_all(self, makers: list[Order | None]) -> None:
+        """Are they live all the same, although they did not fill."""
+        for maker in makers:
+            if maker is not None:
+                self.look(maker)
 
     def _suspect(self) -> None:
         """Look at canceled orders that the newest fills name: it may be one of ours that still trades."""
@@ -277,26 +283,36 @@ class Venue:
         if self.placed >= self.settings.safety.max_orders:
             raise Undecidable(f"the limit of {self.settings.safety.max_orders} orders is reached")
         self.placed += 1
+        call = self.order_call(side, price, quantity, self.credential(account, scheme), tif, kind, quote_quantity)
+        call = replace(call, takes=takes, aim=aim, expect=expect)
+        if kind == "limit" and tif != "ioc" and not takes and expect is None:
+            return self._resting(call)
+        return self.settled(call, repeatable=False)
+
+    def order_call(
+        self,
+        side: str,
+        price: Decimal | None,
+        quantity: Decimal | None,
+        credential: Credential,
+        tif: str | None = "gtc",
+        kind: str = "limit",
+        quote_quantity: Decimal | None = None,
+    ) -> Call:
+        """The call that places an order."""
         body: dict[str, Any] = {"symbol": self.rules.symbol, "side": side, "type": kind}
         if tif is not None and kind == "limit":
             body["tif"] = tif
         amounts = {"price": price, "quantity": quantity, "quote_quantity": quote_quantity}
         body.update({key: format(value, "f") for key, value in amounts.items() if value is not None})
-        credential = self.credential(account, scheme)
-        call = Call(
+        return Call(
             "new_order",
             "POST",
             "/spot/orders",
             body=json.dumps(body),
             signer=credential.signer,
             auth=credential.auth,
-            takes=takes,
-            aim=aim,
-            expect=expect,
         )
-        if kind == "limit" and tif != "ioc" and not takes and expect is None:
-            return self._resting(call)
-        return self.settled(call, repeatable=False)
 
     def _resting(self, call: Call) -> Exchange:
         """Place an order that only rests. After a lost answer it is looked for and canceled, and sent anew."""
