@@ -168,9 +168,6 @@ HELPERS = {
   printf %s "$text" | b64url
 }
 """,
-    "other_case": r"""other_case() { # TEXT: its letters in the other case
-  printf %s "$1" | LC_ALL=C tr 'a-zA-Z' 'A-Za-z'
-}""",
     "other_letter": r"""other_letter() { # TEXT: with another letter in the middle
   local middle=$((${#1} / 2)) letter=A
   [ "${1:$middle:1}" != A ] || letter=B

@@ -183,14 +183,14 @@ def _wrong_status(
     seen = describe(status, body)
     if status == 404 and order is not None and order.acts and CANCELED in expected.answers:
         act = order.acts[-1]
-        judge.broken(
+        judge.suspect(
+            order,
             act.requirement,
             exchange,
             "the order has ended, although all requests that named it were refused",
             str(expected),
             seen,
             exchanges=[act.n, exchange.n],
-            order=order.id,
             key="ended",
             doubtful=act.requirement != unavailable.RESTARTING and len(judge.suspected(order)) > 1,
         )
@@ -198,19 +198,17 @@ def _wrong_status(
         return
     # it was live after a 503, and the repeated cancel is refused for good: then it was not transient
     refused_before = order is not None and order.id in judge.refused_for_now and CANCELED in expected.answers
-    judge.broken(
-        unavailable.TRANSIENT
-        if refused_before and status < 500
-        else _blamed(judge, exchange, expected, status, body, order),
-        exchange,
-        f"a cancel ({expected.situation}) is answered with {seen}",
-        str(expected),
-        seen,
-        order=order.id if order else None,
-        key=f"{expected.situation}|{status}",
-        # of an order that was canceled before and has come back, the return is the mistake
-        doubtful=status == 404 and order is not None and (judge.acted_since(order) or order.canceled is not None),
-    )
+    requirement = _blamed(judge, exchange, expected, status, body, order)
+    if refused_before and status < 500:
+        requirement = unavailable.TRANSIENT
+    told = (requirement, exchange, f"a cancel ({expected.situation}) is answered with {seen}", str(expected), seen)
+    key = f"{expected.situation}|{status}"
+    # of an order that was canceled before and has come back, the return is the mistake
+    doubtful = status == 404 and order is not None and (judge.acted_since(order) or order.canceled is not None)
+    if status == 404 and order is not None and CANCELED in expected.answers:
+        judge.suspect(order, *told, key=key, doubtful=doubtful)
+    else:
+        judge.broken(*told, order=order.id if order else None, key=key, doubtful=doubtful)
     if order is not None and auth is not None and order.account != auth.account and status == 200:
         judge.broken(
             f"cancel.{'key' if auth.scheme == 'api_key' else 'jwt'}.other-user",

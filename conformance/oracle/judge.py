@@ -134,7 +134,7 @@ class Judge:
         """What can only be said at the end: findings that waited for more, and whether both credentials agree."""
         self._fresh = []
         for order_id in list(self.pending):
-            self.settle(order_id)
+            self.settle(order_id, drop=not self.quiet)
         cancels.judge_parity(self)
         self._drop_after_effects()
         return self._fresh
@@ -198,7 +198,7 @@ class Judge:
         self.controls.pop(case, None)
         for order_id, checks in list(self.pending.items()):
             if any(check.case == case for check in checks):
-                self.settle(order_id)
+                self.settle(order_id, drop=not self.quiet)
 
     # ------------------------------------------------------------------ out
 
@@ -216,12 +216,32 @@ class Judge:
         **more: Any,
     ) -> Check:
         """Say that an exchange broke a requirement. `more` goes into the finding."""
+        check = self._finding(requirement, exchange, message, expected, seen, **more)
+        self.add(check)
+        return check
+
+    def suspect(
+        self,
+        order: Order,
+        requirement: str,
+        exchange: Exchange,
+        message: str,
+        expected: str,
+        seen: str,
+        **more: Any,
+    ) -> None:
+        """As `broken`, unless the order's own trades show that somebody else filled it."""
+        check = self._finding(requirement, exchange, message, expected, seen, order=order.id, **more)
+        self.pending.setdefault(order.id, []).append(check)
+
+    @staticmethod
+    def _finding(
+        requirement: str, exchange: Exchange, message: str, expected: str, seen: str, **more: Any
+    ) -> Check:
         more.setdefault("scheme", exchange.auth.scheme if exchange.auth else None)
         more.setdefault("exchanges", [exchange.n])
         finding = Finding(requirement, message, expected, seen, case=exchange.case, **more)
-        check = Check(requirement, exchange.n, exchange.case, finding)
-        self.add(check)
-        return check
+        return Check(requirement, exchange.n, exchange.case, finding)
 
     def add(self, check: Check) -> None:
         """Count a check. What other cases under way may have a part in is doubtful."""

@@ -58,6 +58,8 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
             order.state = State.UNSURE
         return
     judge.queries_work = True
+    if body.get("status") in _LIVE:
+        judge.settle(order.id)  # nobody has filled it
     _stood_aside(judge, exchange, order, body)
     if order.state is State.UNSURE:
         _believe(order, body, exchange)
@@ -312,6 +314,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
     if order.final is None:
         if status in _LIVE:
             order.state = State.LIVE  # it rests after all: the plan was wrong, not the target
+            order.exact = False
             judge.troubled.add(exchange.case)
             return
         order.final = {name: body.get(name) for name in FIELDS}
@@ -469,20 +472,28 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     if exchange.aim != "cancel.effects.fills-kept":
         return
     _rows_kept(judge, exchange, before, rows)
-    for order in list(judge.ledger.orders.values()):
-        mine = order.case == exchange.case and order.account == exchange.auth.account
+    listed = volumes(before.values())
+    for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *volume}))):
         ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
-        if mine and ended and order.fills and order.exact:
+        slid = volume[order.id] < order.filled and _slid(order, before, rows)
+        if ended and order.exact and listed[order.id] == order.filled and not slid:
             _fills_kept(judge, exchange, order, volume[order.id])
+
+
+def _slid(order: Order, before: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether fills of an order may have left a list of the newest ones only because there are newer ones now."""
+    newer = len(rows.keys() - before.keys())
+    oldest = list(before)[-newer:] if newer else []  # the newest come first
+    return any(str(before[trade].get("order_id")).lower() == order.id for trade in oldest)
 
 
 def _rows_kept(
     judge: Judge, exchange: Exchange, before: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]]
 ) -> None:
-    """Fills of the case's canceled orders that were listed before are listed as they were."""
+    """Fills of canceled orders that were listed before, in the same case, are listed as they were."""
     for trade_id, row in rows.items():
         order = judge.ledger.orders.get(str(row.get("order_id")).lower())
-        if trade_id not in before or order is None or order.case != exchange.case or order.canceled_by != "cancel":
+        if trade_id not in before or order is None or order.canceled_by != "cancel":
             continue
         changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
         if changed:

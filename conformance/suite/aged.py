@@ -38,6 +38,9 @@ class Aged:
                     self._problem[kind] = problem
         with suppress(Trouble, Undecidable, NotExercised):
             self._canceled = self._cancel()
+        if (other := self.another()) is not None:
+            with suppress(Trouble):
+                self.venue.look(other)  # what all other cases do does not change it
 
     def _cancel(self) -> Order:
         (price,) = self.venue.band.levels(1)
@@ -71,8 +74,8 @@ class Aged:
         return order
 
     def another(self) -> Order | None:
-        """Another order of these, still to be handed out, if there is one."""
-        return next((order for order in self._orders.values() if order.state is State.LIVE), None)
+        """The one of these that is handed out last, if it is still there."""
+        return next((order for order in reversed(self._orders.values()) if order.state is State.LIVE), None)
 
     def get(self, kind: str, scheme: str) -> Order:
         """The aged order of this kind that is meant for this credential, old enough; it is handed out once.

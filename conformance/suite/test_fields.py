@@ -25,6 +25,7 @@ ALL_FIELDS = pytest.mark.exercises(
     "cancel.fields.decimal-strings",
     "cancel.answers.json",
 )
+_PAGE = 500  # fills; those of an order that was placed at the beginning are among so many
 FILLS = {
     "one fill": Fills(resting=("3",)),
     "two fills at one price": Fills(resting=("1", "4.13")),
@@ -151,10 +152,10 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
     if other is not None:
         venue.look(other)
     if order.fills:
-        venue.trades("owner")
+        venue.trades("owner", limit=_PAGE)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
     if other is not None:
         venue.look(other)
     if order.fills:
-        venue.trades("owner", aim="cancel.effects.fills-kept")
+        venue.trades("owner", aim="cancel.effects.fills-kept", limit=_PAGE)

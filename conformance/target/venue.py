@@ -374,7 +374,9 @@ class Venue:
             response = exchange.response
             if response is not None and not is_infrastructure(response) and not is_transient(response):
                 if order is not None and order.id in self.judge.pending:
-                    self.trades(order.account)  # more filled than planned: whose trades were these?
+                    self.trades(order.account)  # not what was planned: did somebody else trade with it?
+                if order is not None and order.id in self.judge.pending:
+                    self.look(order)
                 self.lasting[kind] = 0
                 return exchange
             attempts.append(exchange.n)
@@ -425,9 +427,9 @@ class Venue:
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
-    def trades(self, name: str = "owner", aim: str | None = None) -> list[dict[str, Any]] | None:
+    def trades(self, name: str = "owner", aim: str | None = None, limit: int = 100) -> list[dict[str, Any]] | None:
         """The newest own fills of an account, None if the target does not tell."""
-        query = f"symbol={self.rules.symbol}&limit=100"
+        query = f"symbol={self.rules.symbol}&limit={limit}"
         exchange = self.get("my_trades", "/spot/trades/me", name, query, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None

@@ -111,9 +111,9 @@ def test_live_order_that_somebody_else_took(paper: Paper, shown: dict[str, str])
     assert paper.found() == []
 
 
-@pytest.mark.parametrize("price", ["0.5000", "0.4000"])
+@pytest.mark.parametrize("price", ["0.5000", "0.4000", "0.6000"])
 def test_later_order_fills_first(paper: Paper, price: str) -> None:
-    """Only at the same price is that a loss of its place."""
+    """That is right for one of a better price only."""
     paper.place()
     paper.place(order(id=OTHER))
     paper.place(order(id=THIRD, price=price))
@@ -122,7 +122,7 @@ def test_later_order_fills_first(paper: Paper, price: str) -> None:
     paper.query(order(id=OTHER), order_id=OTHER)
     shown = order(id=THIRD, price=price, filled_qty="10", avg_fill_price=price, status="partially_filled")
     paper.query(shown, order_id=THIRD)
-    assert paper.found() == ([OWN] if price == "0.5000" else [])
+    assert paper.found() == ([] if price == "0.6000" else [OWN])
 
 
 def _post_only(paper: Paper, error: str | None) -> None:

@@ -121,13 +121,43 @@ def test_canceled_order_is_not_listed(paper: Paper, shape: str) -> None:
     assert paper.judge().tallies["cancel.effects.not-listed"].checks
 
 
+FILLS_KEPT = "cancel.effects.fills-kept"
+
+
+def _trades(paper: Paper, rows: list[tuple[str, str, str]], **more: object) -> None:
+    listed = [{"trade_id": t, "order_id": o, "price": "0.5", "quantity": q, "ts": 1} for t, o, q in rows]
+    paper.add("my_trades", "GET", "/spot/trades/me", 200, listed, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("newer", [0, 1])
+def test_fills_that_slid_off_the_page(paper: Paper, newer: int) -> None:
+    """A list of the newest fills only loses the oldest ones when there are newer ones."""
+    paper.place()
+    paper.fill("30")
+    _trades(paper, [("t2", OTHER, "1"), ("t1", ORDER, "30")])
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    _trades(paper, [*[("t3", OTHER, "1")][:newer], ("t2", OTHER, "1")], aim=FILLS_KEPT)
+    assert paper.found() == ([] if newer else [FILLS_KEPT])
+
+
+@pytest.mark.parametrize("name", ["price", "fee", "ts"])
+def test_fills_that_change(paper: Paper, name: str) -> None:
+    paper.place()
+    paper.fill("30")
+    _trades(paper, [("t1", ORDER, "30")])
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    row = {"trade_id": "t1", "order_id": ORDER, "price": "0.5", "quantity": "30", "ts": 1} | {name: 2}
+    paper.add("my_trades", "GET", "/spot/trades/me", 200, [row], aim=FILLS_KEPT)
+    assert paper.found() == [FILLS_KEPT]
+
+
 @pytest.mark.parametrize(("rows", "requirement"), [([], "fills-kept"), (["30", "30"], "off-book"), (["30"], None)])
 def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str | None) -> None:
     paper.place()
     paper.fill("30")
+    _trades(paper, [("t1", ORDER, "30")])
     paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
-    trades = [{"order_id": ORDER, "price": "0.5", "quantity": quantity} for quantity in rows]
-    paper.add("my_trades", "GET", "/spot/trades/me", 200, trades, aim="cancel.effects.fills-kept")
+    _trades(paper, [(f"t{n}", ORDER, quantity) for n, quantity in enumerate(rows, 1)], aim=FILLS_KEPT)
     assert paper.found() == ([f"cancel.effects.{requirement}"] if requirement else [])
 
 
@@ -146,10 +176,9 @@ def test_fills_of_the_other_side_are_kept(paper: Paper, quantity: str, found: bo
     """What the canceled order traded with keeps its fills too."""
     paper.place()
     taker = paper.fill("30")
+    _trades(paper, [("t1", taker, "30")], by="counterparty")
     paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
-    trades = [{"order_id": taker, "price": "0.5", "quantity": quantity}]
-    aim = "cancel.effects.fills-kept"
-    paper.add("my_trades", "GET", "/spot/trades/me", 200, trades, by="counterparty", aim=aim)
+    _trades(paper, [("t1", taker, quantity)], by="counterparty", aim=FILLS_KEPT)
     assert paper.found() == (["cancel.effects.fills-kept"] if found else [])
 
 
