@@ -81,8 +81,8 @@ def _stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str,
     """
     unmet, met = judge.unmet.pop(order.id, None), judge.met.pop(order.id, None)
     probe = unmet or met
-    if probe is None or body.get("status") not in _LIVE:
-        return
+    if probe is None or body.get("status") not in _LIVE or not judge.quiet:
+        return  # where others trade, nobody knows what fills before it were those of strangers
     filled = decimal_of(body.get("filled_qty"))
     takes = (met.takes if met is not None else None) or []
     before = order.filled - sum(Decimal(take.quantity) for take in takes if take.order == order.id)
