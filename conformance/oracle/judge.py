@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.contract import Contract
-from conformance.oracle import cancels, crossings, probes, races, reads, unavailable
+from conformance.oracle import cancels, crossings, lists, probes, races, reads, room, trades, unavailable
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
@@ -158,10 +158,10 @@ class Judge:
         elif exchange.op == "query_order":
             reads.judge_query(self, exchange)
         elif exchange.op == "open_orders":
-            reads.judge_open_orders(self, exchange)
-            probes.judge_clashes(self, exchange)
+            lists.judge_open_orders(self, exchange)
+            room.judge_clashes(self, exchange)
         elif exchange.op == "my_trades":
-            reads.judge_trades(self, exchange)
+            trades.judge_trades(self, exchange)
         elif exchange.op == "cancel_all":
             probes.take_cancel_all(self, exchange)
 

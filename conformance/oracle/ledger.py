@@ -12,6 +12,8 @@ from typing import Any
 from conformance.oracle.amounts import decimal_of, vwap
 from conformance.record import Exchange
 
+LIVE = ("open", "partially_filled")  # the statuses of an order that is on the book
+
 
 class State(StrEnum):
     """What the ledger knows of an order. UNSURE: an answer was lost, or a stranger traded with it."""

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from conformance.oracle import crossings, reads
+from conformance.oracle import crossings, room, turns
 from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.findings import Check, Finding
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 _DONE = "cancel.success.open"  # the act of a cancel that was carried out
-_REJECTIONS = 2  # refused post-only orders, each followed by one that finds nothing, before that is believed
 
 
 def judge_new_order(judge: Judge, exchange: Exchange) -> None:
@@ -65,129 +64,18 @@ def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) 
     filled = decimal_of(answer.get("filled_qty")) if accepted else None
     if exchange.expect == "filled":
         if filled is not None or error == "SELF_TRADE":
-            _judge_fill_probe(judge, exchange, filled or Decimal(0))
+            turns.judge_fill_probe(judge, exchange, filled or Decimal(0))
     elif exchange.expect == "rests":
-        _judge_rest_probe(judge, exchange, accepted, error)
+        room.judge_rest_probe(judge, exchange, accepted, error)
     elif exchange.expect == "no self-trade":
-        _judge_self_trade_probe(judge, exchange, accepted, error)
+        room.judge_self_trade_probe(judge, exchange, accepted, error)
     elif exchange.expect == "unfilled":
         if filled is not None:
             crossings.judge_crossing(judge, exchange, filled)
         if filled == 0:
-            _judge_rejected(judge, exchange)
+            room.judge_rejected(judge, exchange)
     elif error == "INSUFFICIENT_BALANCE" or accepted:
         _judge_funds_probe(judge, exchange, accepted, error or str(status))
-
-
-def _judge_fill_probe(judge: Judge, exchange: Exchange, filled: Decimal) -> None:
-    """An order that must meet live orders of ours. Whether it did, a look at those tells (`reads`)."""
-    takes = exchange.takes or []
-    met = filled >= sum(Decimal(take.quantity) for take in takes)
-    for take in takes:
-        judge.met.pop(take.order, None)
-        judge.unmet.pop(take.order, None)
-        (judge.met if met else judge.unmet)[take.order] = exchange
-
-
-def _judge_rest_probe(judge: Judge, exchange: Exchange, accepted: bool, error: Any) -> None:
-    """A post-only order where a canceled one stood. Refused, it waits for orders that find nothing there."""
-    if accepted:
-        judge.rejected.pop(exchange.case, None)
-        judge.held(exchange.aim or "", exchange)
-    elif error == "POST_ONLY_REJECT":
-        judge.rejected.setdefault(exchange.case, []).append(exchange)
-
-
-def _judge_rejected(judge: Judge, exchange: Exchange) -> None:
-    """An order found nothing at a price: twice after a post-only order was refused there, that was wrong."""
-    rejected = judge.rejected.get(exchange.case, [])
-    if len(rejected) < _REJECTIONS or any(not _alike(one, exchange) for one in rejected):
-        return
-    judge.broken(
-        exchange.aim or "",
-        rejected[-1],
-        "a post-only order is refused where only the canceled order stood; others find nothing there",
-        "the order rests",
-        "POST_ONLY_REJECT",
-        exchanges=[*(one.n for one in rejected), exchange.n],
-        key="post-only",
-    )
-    del judge.rejected[exchange.case]
-
-
-def _judge_self_trade_probe(judge: Judge, exchange: Exchange, accepted: bool, error: Any) -> None:
-    """An order of the caller across the price of its canceled one; before that was placed, it was accepted."""
-    earlier = judge.controls.get(exchange.case)
-    if accepted:
-        judge.controls[exchange.case] = exchange
-        if earlier is not None:
-            judge.held(exchange.aim or "", exchange)
-    elif error == "SELF_TRADE" and earlier is not None and _alike(earlier, exchange):
-        judge.broken(
-            exchange.aim or "",
-            exchange,
-            "the caller's order is refused as a self-trade with the canceled order",
-            "the order is accepted, as it was before",
-            "SELF_TRADE",
-            exchanges=[earlier.n, exchange.n],
-            key="self-trade",
-        )
-
-
-def judge_clashes(judge: Judge, exchange: Exchange) -> None:
-    """Look through a list of open orders for what orders would have met that were refused as self-trades.
-
-    If none on the list would, twice in a row, then it was a canceled one that is still in the book.
-    """
-    response = exchange.response
-    if exchange.auth is None or response is None or response.status != 200:
-        return
-    clashes = judge.clashes.pop(exchange.auth.account, [])
-    items = reads.items_of(try_parse(response))
-    if not clashes or items is None or len(items) >= reads.SHORT:
-        return
-    sent = json.loads(clashes[-1].request.body or "{}")
-    price = decimal_of(sent.get("price"))
-    met = [item for item in items if _meets(sent, price, item)]
-    gone = [
-        order
-        for order in judge.ledger.orders.values()
-        if order.account == exchange.auth.account
-        and order.canceled_by == "cancel"
-        and _meets(sent, price, {"symbol": order.symbol, "side": order.side, "price": str(order.price)})
-    ]
-    unexplained = judge.unexplained.pop(exchange.auth.account, None)
-    if met or not gone or price is None:
-        return
-    if unexplained is None or not _alike(unexplained, clashes[-1]):
-        judge.unexplained[exchange.auth.account] = clashes[-1]
-        return
-    judge.broken(
-        "cancel.effects.off-book",
-        clashes[-1],
-        "an order is refused as a self-trade although none of the caller's open orders is in its way",
-        "the order is accepted",
-        "SELF_TRADE",
-        exchanges=[unexplained.n, clashes[-1].n, exchange.n],
-        order=gone[-1].id,
-        key="self-trade",
-    )
-
-
-def _meets(sent: dict[str, Any], price: Decimal | None, item: dict[str, Any]) -> bool:
-    """Whether an order that is sent would trade with a resting one."""
-    theirs = decimal_of(item.get("price"))
-    if sent.get("symbol") != item.get("symbol") or sent.get("side") == item.get("side"):
-        return False
-    if price is None or theirs is None:
-        return True
-    return theirs <= price if sent.get("side") == "buy" else theirs >= price
-
-
-def _alike(one: Exchange, other: Exchange) -> bool:
-    """Whether two orders are of the same side and price."""
-    a, b = (json.loads(exchange.request.body or "{}") for exchange in (one, other))
-    return all(a.get(name) == b.get(name) for name in ("symbol", "side", "price"))
 
 
 def _judge_funds_probe(judge: Judge, exchange: Exchange, accepted: bool, seen: str) -> None:

@@ -13,7 +13,7 @@ from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.histories import Kind, Operation, Outcome
 from conformance.oracle.ledger import Order, State
-from conformance.oracle.reads import items_of
+from conformance.oracle.lists import items_of
 from conformance.record import Exchange
 
 _STATES = {

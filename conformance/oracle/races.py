@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.oracle import histories, probes, reads
+from conformance.oracle import histories, probes, reads, trades
 from conformance.oracle.amounts import plain
 from conformance.oracle.answers import DOCUMENTED, describe
 from conformance.oracle.bodies import try_parse
@@ -243,7 +243,7 @@ def _rest(judge: Judge, history: History) -> None:
             judge.judge_exchange(exchange)
             history.order.state = state
     for exchange in history.trades:
-        reads.judge_trades(judge, exchange)
+        trades.judge_trades(judge, exchange)
 
 
 def _undocumented(judge: Judge, history: History) -> None:

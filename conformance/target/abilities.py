@@ -7,7 +7,7 @@ from typing import Any
 from conformance.errors import TargetError
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
-from conformance.oracle.reads import items_of
+from conformance.oracle.lists import items_of
 from conformance.record import Take
 from conformance.target.client import Call, again
 from conformance.target.market import default_band

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from conformance.errors import TargetError
 from conformance.oracle.bodies import try_parse
-from conformance.oracle.reads import items_of
+from conformance.oracle.lists import items_of
 from conformance.record import Exchange, Response
 from conformance.target.client import Call
 from conformance.target.market import Rules

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance import stop
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
-from conformance.oracle.reads import items_of
+from conformance.oracle.lists import items_of
 from conformance.record import Exchange
 from conformance.target.client import Call
 from conformance.target.journal import Left

@@ -25,7 +25,8 @@ from conformance import stop
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
 from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
-from conformance.oracle.reads import items_of, volumes
+from conformance.oracle.lists import items_of
+from conformance.oracle.trades import volumes
 from conformance.record import Auth, Exchange, Take
 from conformance.target.book import Book
 from conformance.target.client import Call, Client, again

@@ -1,0 +1,117 @@
+"""Judges lists of open orders: what is in them, and what is not any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance.oracle import fields
+from conformance.oracle.bodies import try_parse
+from conformance.oracle.ledger import Order, State
+from conformance.record import Exchange
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+SHORT = 20  # rows; no list of open orders is cut off at fewer
+_NEW = 2.5  # s
+
+
+def items_of(body: Any) -> list[dict[str, Any]] | None:
+    """The objects of a list answer: a bare array, or the one array inside an object."""
+    if isinstance(body, dict):
+        arrays = [value for value in body.values() if isinstance(value, list)]
+        body = arrays[0] if len(arrays) == 1 else None
+    return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else None
+
+
+def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
+    """A list of open orders: no canceled order is in it. One that is missing is looked up by a query."""
+    response = exchange.response
+    if response is None or response.status != 200 or exchange.auth is None:
+        return
+    items = items_of(try_parse(response))
+    if items is None:
+        return
+    listed = {str(item.get("id")).lower(): item for item in items}
+    _watch_missing(judge, exchange, set(listed))
+    _watch_foreign(judge, exchange, set(listed))
+    for order_id in sorted(judge.unlisted | {i for i in listed if i in judge.ledger.orders}):
+        order = judge.ledger.orders[order_id]
+        if order.account != exchange.auth.account or order.state is not State.CANCELED:
+            continue
+        if order.canceled is not None and order.canceled[1] > exchange.start:
+            continue  # the cancel was under way when the list was asked for: either list is right
+        if order_id in listed and order.canceled_by == "cancel":
+            judge.broken(
+                order.acts[-1].requirement if order.acts else "cancel.effects.not-listed",
+                exchange,
+                "a canceled order is among the open orders",
+                "not listed",
+                f"listed with status {fields.show(listed[order_id].get('status'))}",
+                exchanges=[order.confirmed, exchange.n],
+                order=order_id,
+                key="listed",
+            )
+        elif order_id in judge.unlisted:
+            judge.held("cancel.effects.not-listed", exchange)
+        judge.unlisted.discard(order_id)
+
+
+def _watch_foreign(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
+    """Another user's order among the caller's own: a request of the caller that named it has done that."""
+    assert exchange.auth is not None
+    for order_id in sorted(listed & judge.attempted.keys()):
+        order, act = judge.ledger.orders.get(order_id), judge.attempted[order_id]
+        if order is not None and order.account != exchange.auth.account == act.account:
+            judge.broken(
+                act.requirement,
+                exchange,
+                "another user's order is among the caller's open orders, since the caller tried to cancel it",
+                "not listed",
+                "listed",
+                exchanges=[act.n, exchange.n],
+                order=order_id,
+                key="foreign",
+            )
+
+
+def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
+    """Live orders that were listed before and are not now: a query will tell whether they are really gone.
+
+    Only in lists so short that no page size explains it.
+    """
+    assert exchange.auth is not None
+    account = exchange.auth.account
+    before = judge.listed.get(account, set())
+    judge.listed[account] = listed
+    if len(listed) >= SHORT:
+        return
+    for order in judge.ledger.live(account):
+        # one never listed is missed only if others were, and if it is no longer new to a list read once a second
+        old = bool(judge.listing.get(account)) and exchange.start - order.placed[1] > _NEW
+        placed = order.placed[1] <= exchange.start
+        if order.state is State.LIVE and placed and order.id not in listed and (order.id in before or old):
+            judge.missing[order.id] = (exchange.n, exchange.end)
+        elif order.id in listed:
+            judge.listing[account] = True
+    for order_id in listed:
+        judge.missing.pop(order_id, None)
+
+
+def missing_from_list(judge: Judge, exchange: Exchange, order: Order) -> None:
+    """A query shows an order to be live that was missing from a list: a request that came before has done that."""
+    if order.id not in judge.missing or exchange.start < judge.missing[order.id][1]:
+        return  # only an order that is live after the list was answered was live all the while
+    listing, _ = judge.missing.pop(order.id)
+    act = next((act for act in reversed(judge.recent) if act.n < listing), None)
+    if act is not None:
+        judge.broken(
+            judge.named_or_spared(act, order),
+            exchange,
+            "a live order is not among the open orders any more",
+            "listed, since it is live",
+            "not listed",
+            exchanges=[act.n, listing, exchange.n],
+            order=order.id,
+            key="missing",
+        )

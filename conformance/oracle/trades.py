@@ -1,0 +1,118 @@
+"""Judges lists of own fills: those from before a cancel stay, as they were, and none comes after it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from conformance.oracle import crossings, fields
+from conformance.oracle.amounts import decimal_of, plain, vwap
+from conformance.oracle.bodies import try_parse
+from conformance.oracle.findings import Check
+from conformance.oracle.ledger import Order, State
+from conformance.oracle.lists import items_of
+from conformance.record import Exchange
+
+if TYPE_CHECKING:
+    from conformance.oracle.judge import Judge
+
+_OF_FILLS = ("price", "quantity", "side", "role", "fee", "fee_token", "ts")
+
+
+def volumes(fills: Iterable[Mapping[str, Any]]) -> defaultdict[str, Decimal]:
+    """What the rows of a list of fills say has filled, by the id of the order."""
+    volume: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in fills:
+        quantity = decimal_of(row.get("quantity"))
+        if isinstance(row.get("order_id"), str) and quantity is not None:
+            volume[row["order_id"].lower()] += quantity
+    return volume
+
+
+def _agree(order: Order, fills: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a list of fills has those of an order as they were planned, by amount and average price."""
+    rows = [row for row in fills if str(row.get("order_id")).lower() == order.id]
+    pairs = [(decimal_of(row.get("price")), decimal_of(row.get("quantity"))) for row in rows]
+    known = [(price, quantity) for price, quantity in pairs if price is not None and quantity is not None]
+    return sum((q for _, q in known), Decimal(0)) == order.filled and vwap(known) == order.average
+
+
+def judge_trades(judge: Judge, exchange: Exchange) -> None:
+    """A list of own fills: those from before a cancel are still there, and a stranger's explain a surprise."""
+    response = exchange.response
+    if response is None or response.status != 200 or exchange.auth is None:
+        return
+    items = items_of(try_parse(response))
+    if items is None:
+        return
+    judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
+    volume = volumes(items)
+    crossings.judge_volumes(judge, exchange, volume)
+    for order_id in list(judge.pending):
+        order = judge.ledger.orders[order_id]
+        if order.account == exchange.auth.account:
+            stranger = volume[order_id] > order.filled or not (judge.quiet or _agree(order, items))
+            if stranger:
+                order.exact = False
+                judge.troubled.add(exchange.case)
+            judge.settle(order_id, drop=stranger)
+    rows = {str(item.get("trade_id")): item for item in items}
+    before = judge.fill_rows.get((exchange.case, exchange.auth.account), {})
+    judge.fill_rows[exchange.case, exchange.auth.account] = rows
+    if exchange.aim != "cancel.effects.fills-kept":
+        return
+    _rows_kept(judge, exchange, before, rows)
+    listed = volumes(before.values())
+    for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *volume}))):
+        ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
+        slid = volume[order.id] < order.filled and _slid(order, before, rows)
+        if ended and order.exact and listed[order.id] == order.filled and not slid:
+            _fills_kept(judge, exchange, order, volume[order.id])
+
+
+def _slid(order: Order, before: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether fills of an order may have left a list of the newest ones only because there are newer ones now."""
+    newer = len(rows.keys() - before.keys())
+    oldest = list(before)[-newer:] if newer else []  # the newest come first
+    return any(str(before[trade].get("order_id")).lower() == order.id for trade in oldest)
+
+
+def _rows_kept(
+    judge: Judge, exchange: Exchange, before: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]]
+) -> None:
+    """Fills of canceled orders that were listed before, in the same case, are listed as they were."""
+    for trade_id, row in rows.items():
+        order = judge.ledger.orders.get(str(row.get("order_id")).lower())
+        if trade_id not in before or order is None or order.canceled_by != "cancel":
+            continue
+        changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
+        if changed:
+            judge.broken(
+                "cancel.effects.fills-kept",
+                exchange,
+                f"a fill of the canceled order has changed ({', '.join(changed)})",
+                "; ".join(f"{name} {fields.show(before[trade_id].get(name))}" for name in changed),
+                "; ".join(f"{name} {fields.show(row.get(name))}" for name in changed),
+                order=order.id,
+                key=f"row|{','.join(changed)}",
+            )
+
+
+def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -> None:
+    if seen == order.filled:
+        judge.held("cancel.effects.fills-kept", exchange)
+        return
+    more = seen > order.filled
+    which = "canceled order" if order.canceled_by == "cancel" else "order that it traded with"
+    check: Check = judge.broken(
+        "cancel.effects.off-book" if more else "cancel.effects.fills-kept",
+        exchange,
+        f"the {which} has more fills than before" if more else f"fills of the {which} are missing",
+        f"fills over {plain(order.filled)}",
+        f"fills over {plain(seen)}",
+        order=order.id,
+        key="more" if more else "fewer",
+    )
+    assert check.finding is not None
