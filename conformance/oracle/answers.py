@@ -60,6 +60,9 @@ class Expectation(msgspec.Struct, frozen=True):
         return " or ".join(texts)
 
 
+_LONG = 1000  # characters of a request target; longer ones may be refused on the way (RFC 9110, section 15.5.15)
+
+
 def refusal_of(status: int) -> str:
     """The requirement that says that a refusal with this status changes nothing."""
     return {
@@ -125,6 +128,8 @@ def expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
     no page says which is judged first. A 503 is acceptable always and is not listed here.
     """
     ordinary = _expect(exchange, path_id, ledger)
+    if len(exchange.request.target) > _LONG:
+        ordinary = msgspec.structs.replace(ordinary, any_refusal=True)
     also = also_right(exchange)
     return msgspec.structs.replace(ordinary, also=also) if also else ordinary
 

@@ -106,7 +106,8 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
         diff.insert(0, Difference("status", order.status, str(status), status in LIVE))
     if filled is not None and filled != order.filled:
         diff.append(Difference("filled_qty", plain(order.filled), plain(filled), ok=False))
-    _blame(judge, exchange, order, order.status, str(status), diff)
+    moved = all(d.ok or d.field in ("status", "updated_at") for d in diff) and status in LIVE
+    _blame(judge, exchange, order, order.status, str(status), diff, prefer="cancel.success.open" if moved else None)
     _believe(order, body, exchange)
 
 
@@ -128,13 +129,20 @@ def _moved(judge: Judge, order: Order, body: dict[str, Any]) -> list[fields.Fiel
 
 
 def _blame(
-    judge: Judge, exchange: Exchange, order: Order, expected: str, seen: str, diff: list[Difference]
+    judge: Judge,
+    exchange: Exchange,
+    order: Order,
+    expected: str,
+    seen: str,
+    diff: list[Difference],
+    prefer: str | None = None,
 ) -> None:
+    """Put a change down to the last request that may have made it, or to the last of those that are preferred."""
     acts = judge.blame(order)
     if not acts:
         judge.troubled.add(exchange.case)  # nothing that the suite did explains it
         return
-    act = acts[-1]
+    act = next((act for act in reversed(acts) if act.requirement == prefer), acts[-1])
     requirement = judge.named_or_spared(act, order)
     what = "the order that the request named" if order.acts else "an order that the request did not name"
     changed = ", ".join(d.field for d in diff if not d.ok)

@@ -262,3 +262,16 @@ def every_fortieth_credential_refused(ref: Reference) -> None:
         return account
 
     wrap(ref.auth, "authenticate", authenticate)
+
+
+@fault("cancel.answers.json")
+def status_stands_twice(ref: Reference) -> None:
+    """The 200 for an order with fills has the name status twice, with two values."""
+
+    def twice(request: Request, response: Response) -> Response | None:
+        if response.status_code != 200 or b'"avg_fill_price":"0"' in bytes(response.body).replace(b" ", b""):
+            return None
+        body = b'{"status":"partially_filled",' + bytes(response.body).lstrip()[1:]
+        return Response(body, 200, media_type="application/json")
+
+    on_answer(ref, twice)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from ..errors import Forbidden, OrderNotFound, OrderRefused
-from ..orders import Order, Side, Trade
+from ..orders import NewOrder, Order, Side, Trade
 from ..reference import Reference
-from .effects import at_price, stay_in_book
+from .effects import at_price, canceled, stay_in_book
 from .registry import fault
 from .tools import after_cancel, engines, own_live, refuse_when, wrap
 
@@ -125,3 +128,81 @@ def only_the_latest_ten_orders_are_found(ref: Reference) -> None:
 def first_order_of_the_price_says_whose_it_is(ref: Reference) -> None:
     """Behind another user's order of the same price an own one is forbidden."""
     refuse_when(ref, lambda order: at_price(ref, order)[0].account != order.account, Forbidden)
+
+
+@fault("cancel.effects.own-orders")
+def next_order_of_the_price_is_lost(ref: Reference) -> None:
+    """After a cancel the next order at its price, of that side, is live and never fills."""
+    lost: set[tuple[Side, Decimal | None]] = set()
+    after_cancel(ref, lambda order: lost.add((order.side, order.price)))
+
+    def place(original: Any, account: str, new: NewOrder) -> Any:
+        placed, fills = original(account, new)
+        order = engines(ref)[0].live.get(placed.id)
+        if order is not None and (order.side, order.price) in lost:
+            lost.discard((order.side, order.price))
+            engines(ref)[0].book.remove(order)
+        return placed, fills
+
+    wrap(engines(ref), "place", place)
+
+
+@fault("cancel.effects.own-orders")
+def status_of_other_orders_is_reset(ref: Reference) -> None:
+    """A cancel turns the caller's other partially filled orders into open ones."""
+
+    def reset(order: Order) -> None:
+        for other in own_live(ref, order.account):
+            other.status = "open"
+
+    after_cancel(ref, reset)
+
+
+@fault("cancel.effects.own-orders")
+def times_of_other_orders_move(ref: Reference) -> None:
+    """A cancel moves updated_at of the caller's other live orders."""
+
+    def touch(order: Order) -> None:
+        for other in own_live(ref, order.account):
+            other.updated_at = ref.clock.now_s()
+
+    after_cancel(ref, touch)
+
+
+@fault("cancel.effects.own-orders")
+def next_post_only_order_is_born_filled(ref: Reference) -> None:
+    """After the cancel of a partially filled order the next post-only one shows its fills when it is placed."""
+    last: list[Order] = []
+    after_cancel(ref, lambda order: last.append(copy(order)) if order.filled_qty else None)
+
+    def place(original: Any, account: str, new: NewOrder) -> Any:
+        placed, fills = original(account, new)
+        if last and placed.tif == "post_only":
+            canceled = last.pop()
+            placed.filled_qty, placed.filled_quote = canceled.filled_qty, canceled.filled_quote
+        return placed, fills
+
+    wrap(engines(ref), "place", place)
+
+
+def change_trades(ref: Reference, change: Callable[[Trade, Order], Trade]) -> None:
+    """Let the own trades show those of canceled orders otherwise."""
+
+    def trades(original: Any, *arguments: Any) -> list[Trade]:
+        rows: list[Trade] = original(*arguments)
+        pairs = [(row, ref.exchange.find_order(row.order_id)) for row in rows]
+        return [change(row, order) if order is not None and canceled(order) else row for row, order in pairs]
+
+    wrap(ref.exchange, "trades", trades)
+
+
+@fault("cancel.effects.fills-kept")
+def fees_of_canceled_orders_are_forgotten(ref: Reference) -> None:
+    """The own trades show no fee for the fills of a canceled order."""
+    change_trades(ref, lambda trade, order: replace(trade, fee=Decimal(0)))
+
+
+@fault("cancel.effects.fills-kept")
+def fills_of_canceled_orders_get_its_time(ref: Reference) -> None:
+    """The own trades show the fills of a canceled order at the time of the cancel."""
+    change_trades(ref, lambda trade, order: replace(trade, ts=order.updated_at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from ..orders import Order
 from ..reference import Reference
-from ..views import normalised
+from ..views import normalised, plain
 from .registry import fault
 from .tools import engines, every, on_shown, remember_request, set_field, wrap
 
@@ -311,3 +312,31 @@ def zeros_of_whole_prices_are_stripped(ref: Reference) -> None:
 def zeros_of_whole_quantities_are_stripped(ref: Reference) -> None:
     """The zeros at the end of a whole quantity are stripped like those after the point: 100 is shown as 1."""
     set_field(ref, "quantity", lambda o: f"{o.quantity:.2f}".replace(".00", "").rstrip("0"))
+
+
+@fault(_FIELD + "price")
+def price_in_single_precision(ref: Reference) -> None:
+    """The price goes through a float of 32 bits: 12345.6789 is shown as 12345.679."""
+
+    def price(order: Order) -> str:
+        (single,) = struct.unpack("f", struct.pack("f", order.price or 0))
+        return f"{single:.4f}"
+
+    set_field(ref, "price", price)
+
+
+@fault(_FIELD + "decimal-strings", _FIELD + "price")
+def small_prices_with_an_exponent(ref: Reference) -> None:
+    """A price below a thousandth is shown with an exponent: 5E-4."""
+
+    def price(order: Order) -> str:
+        value = order.price or Decimal(0)
+        return f"{value.normalize():E}" if value < Decimal("0.001") else plain(value)
+
+    set_field(ref, "price", price)
+
+
+@fault(_FIELD + "decimal-strings", _FIELD + "filled-qty")
+def no_zero_before_the_point(ref: Reference) -> None:
+    """An amount filled that is less than one has no digit before the point: .01."""
+    set_field(ref, "filled_qty", lambda o: normalised(o.filled_qty).removeprefix("0") or "0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -156,3 +157,15 @@ class CrashError(BadRequest):
     """A refusal with 500: what a handler's failure looks like from outside."""
 
     status = 500
+
+
+@fault("cancel.errors.invalid-id.hostile", "cancel.refusals.invalid-id")
+def ids_end_at_a_nul(ref: Reference) -> None:
+    """An id counts up to a NUL in it, so that one with more behind that cancels the order."""
+    wrap(ref.api, "parse_id", lambda original, raw: original(raw.split(b"\0")[0]))
+
+
+@fault("cancel.errors.invalid-id.hostile", "cancel.refusals.invalid-id")
+def ids_are_decoded_twice(ref: Reference) -> None:
+    """The escapes of an id are decoded twice."""
+    wrap(ref.api, "parse_id", lambda original, raw: original(unquote_to_bytes(raw)))

@@ -101,3 +101,34 @@ def refund_is_at_the_average_price(ref: Reference) -> None:
         return canceled
 
     wrap(engines(ref), "cancel_order", cancel_order)
+
+
+@fault("cancel.effects.lock-released-once")
+def refund_knows_one_fill_only(ref: Reference) -> None:
+    """After several fills the cancel gives back what all but the first of them had used as well."""
+    fills: dict[str, list[Decimal]] = {}
+
+    def fill(original: Any, taker: Order, maker: Order, quantity: Decimal) -> Any:
+        fills.setdefault(maker.id, []).append(quantity)
+        return original(taker, maker, quantity)
+
+    def too_much(order: Order) -> None:
+        used = sum(fills.get(order.id, [])[1:], Decimal(0))
+        give(ref, order, used * (order.price or 0) if order.side == "buy" else used)
+
+    wrap(engines(ref), "fill", fill)
+    after_cancel(ref, too_much)
+
+
+@fault("cancel.effects.lock-released-once")
+def cancel_of_a_filled_order_is_refunded(ref: Reference) -> None:
+    """The cancel of a filled order is answered with 404 and gives back the funds that it had spent."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        if order is not None and order.account == account and order.status == "filled":
+            give(ref, order, order.filled_quote if order.side == "buy" else order.filled_qty)
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any
 
 from ..errors import OrderNotFound
-from ..orders import Order
+from ..orders import NewOrder, Order
 from ..reference import Reference
 from .registry import fault
 from .tools import after_cancel, engines, every, find, wrap
@@ -220,3 +220,50 @@ def canceled_orders_reappear_once(ref: Reference) -> None:
         return found
 
     wrap(ref.exchange, "order", order)
+
+
+@fault("cancel.effects.lock-released")
+def concurrent_cancels_lose_a_refund(ref: Reference) -> None:
+    """Of orders that are canceled at once all but one keep their funds locked."""
+    waiting: set[str] = set()
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order, lost = find(ref, order_id), bool(waiting)
+        waiting.add(order_id)
+        try:
+            await asyncio.sleep(_MOMENT_S)
+            if order is not None and lost and order.live and order.account == account:
+                order.locked = order.locked * 0
+            canceled: Order = await original(account, order_id)
+        finally:
+            waiting.discard(order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.effects.own-orders")
+def orders_placed_beside_a_cancel_are_lost(ref: Reference) -> None:
+    """An order that is placed while a cancel at its price is under way is live and never fills."""
+    under_way: list[Order] = []
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        under_way.extend([order] if order is not None else [])
+        try:
+            await asyncio.sleep(_MOMENT_S)
+            canceled: Order = await original(account, order_id)
+        finally:
+            if order is not None:
+                under_way.remove(order)
+        return canceled
+
+    def place(original: Any, account: str, new: NewOrder) -> Any:
+        placed, fills = original(account, new)
+        order = engines(ref)[0].live.get(placed.id)
+        if order is not None and any((o.side, o.price) == (order.side, order.price) for o in under_way):
+            engines(ref)[0].book.remove(order)
+        return placed, fills
+
+    wrap(ref.exchange, "cancel", cancel)
+    wrap(engines(ref), "place", place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from starlette.requests import Request
@@ -156,3 +157,77 @@ def forbidden_cancels_free_the_funds(ref: Reference) -> None:
 def unauthorized_cancels_free_the_funds(ref: Reference) -> None:
     """A cancel with bad credentials is answered with 401 and frees the owner's funds; the order rests on."""
     despite(ref, 401, lambda request, order: give(ref, order, rest_of(order)) if order and order.live else None)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_cost_the_place(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403 and sends the order to the end of its price."""
+
+    def act(request: Request, order: Order | None) -> None:
+        if order is not None and order.live:
+            book = ref.exchange.engine_of(order.symbol).matching.book
+            book.remove(order)
+            book.add(order)
+
+    despite(ref, 403, act)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_suspend_the_order(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403; the order stays live and fills no more."""
+
+    def act(request: Request, order: Order | None) -> None:
+        if order is not None and order.live:
+            ref.exchange.engine_of(order.symbol).matching.book.remove(order)
+
+    despite(ref, 403, act)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_move_the_time(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403 and moves its updated_at to now."""
+
+    def act(request: Request, order: Order | None) -> None:
+        if order is not None and order.live:
+            order.updated_at = ref.clock.now_s()
+
+    despite(ref, 403, act)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_pay_the_caller(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403 and credits the caller with its funds."""
+
+    def act(request: Request, order: Order | None) -> None:
+        if order is not None and order.live:
+            caller = "counterparty" if order.account == "owner" else "owner"
+            shown = copy(order)
+            shown.account = caller
+            give(ref, shown, rest_of(order))
+
+    despite(ref, 403, act)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_orders_are_listed_for_the_caller(ref: Reference) -> None:
+    """Who tried to cancel another user's order finds it among the own open orders."""
+    tried: dict[str, Order] = {}
+    despite(ref, 403, lambda request, order: tried.update({order.id: order}) if order else None)
+
+    def open_orders(original: Any, account: str, symbol: str | None) -> list[Order]:
+        found: list[Order] = original(account, symbol)
+        return found + [order for order in tried.values() if order.live and order.account != account]
+
+    wrap(ref.exchange, "open_orders", open_orders)
+
+
+@fault("cancel.refusals.not-found")
+def second_cancel_takes_the_next_order(ref: Reference) -> None:
+    """A second cancel is answered with 404 and cancels the caller's oldest order of the same price."""
+
+    def act(request: Request, order: Order | None) -> None:
+        if order is not None and order.status == "canceled":
+            same = [o for o in own_live(ref, order.account) if (o.price, o.side) == (order.price, order.side)]
+            cancel_aside(ref, same[:1])
+
+    despite(ref, 404, act)
