@@ -37,6 +37,7 @@ def find_nothing(venue: Venue, states: States, order: Order) -> None:
 
 def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
     """Cross the price of an order once; `after` is the order that was canceled there, or "nothing"."""
+    venue.band.levels(1, resting=order.side)  # where other cases trade too, it waits until it is alone there
     venue.recorder.note("crossing", venue.case, after=after)
     venue.new_order(
         OTHER_SIDE[order.side],
@@ -54,7 +55,6 @@ def cross(venue: Venue, states: States, order: Order) -> None:
     """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
     if order.state is not State.CANCELED:
         raise Undecidable("the order was not canceled, so it may be in the book")
-    venue.band.levels(1, resting=order.side)  # where others trade too, it waits until it is alone there
     find_nothing(venue, states, order)
     venue.look(order)
 
@@ -65,6 +65,7 @@ def rest_instead(venue: Venue, states: States, order: Order) -> None:
     If it is refused, an order that crosses the same price tells whether anything stands there, by turns.
     """
     for _ in range(_REFUSALS):
+        venue.band.levels(1)
         exchange = venue.new_order(
             OTHER_SIDE[order.side],
             order.price,
@@ -82,6 +83,7 @@ def rest_instead(venue: Venue, states: States, order: Order) -> None:
 
 def meet_oneself(venue: Venue, states: States, side: str, price: Decimal) -> None:
     """The owner crosses: before an order is placed there and after it was canceled that is no self-trade."""
+    venue.band.levels(1)
     venue.new_order(
         OTHER_SIDE[side],
         price,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.record import Auth
+from conformance.suite.tampering import swap_case_or_flip
 from conformance.target.signing import JwtAuth, decode_segment, encode_segment
 from conformance.target.venue import Credential, Venue
 
@@ -123,7 +124,7 @@ JWT_FLAWS = (
         _JWT + "altered-signature",
         "in another case",
         'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_case "$TAIL")"',
-        _signature_part(str.swapcase),
+        _signature_part(swap_case_or_flip),
     ),
     JwtFlaw(_JWT + "garbage", "a fourth part", 'AUTH="Bearer $JWT.x"', lambda t: f"Bearer {t}.x"),
     JwtFlaw(

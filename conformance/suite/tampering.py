@@ -100,7 +100,7 @@ def flip(index: int) -> Callable[[str], str]:
     """Another hex digit at `index`."""
 
     def flipped(text: str) -> str:
-        digits = list(text)
+        digits = list(text or "1")
         digits[index] = "0" if digits[index] != "0" else "1"
         return "".join(digits)
 
