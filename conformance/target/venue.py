@@ -37,6 +37,7 @@ from conformance.target.signing import ApiKeyAuth, JwtAuth
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
+_HALTS = 40  # refusals of a halted market that are put down to the moment
 _ATTEMPTS = 6
 _FIRST_ATTEMPTS = 2  # repeats of the very first request while nothing answers at all
 _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
@@ -74,6 +75,7 @@ class Venue:
         self.given_up: set[str] = set()
         self.closed: str | None = None  # why no order can be placed at all
         self.suspicions = _SUSPICIONS
+        self.halts = _HALTS
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
         self.lasting: Counter[tuple[object, ...]] = Counter()
@@ -231,7 +233,11 @@ class Venue:
             self._look_at_all(makers)
             if isinstance(answer, dict) and answer.get("error") == "SELF_TRADE":
                 self._suspect_clash(lambda: self.new_order(side, price, quantity, account, "ioc"), account)
-            raise Undecidable(f"a {side} by the {account} was refused: {self._outcome(exchange)}")
+            refused = f"a {side} by the {account} was refused: {self._outcome(exchange)}"
+            if exchange.response is not None and exchange.response.status == 409 and self.halts:
+                self.halts -= 1
+                raise Trouble(refused)  # the market is halted, perhaps for a moment
+            raise Undecidable(refused)
         if not order.exact:
             self._suspect()
             self._look_at_all(makers)
