@@ -12,7 +12,7 @@ from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.target.race import Arena
 from conformance.target.states import Fills, States
-from conformance.target.trouble import NotExercised, Undecidable
+from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
 _DISTANT_S = 0.008  # with answers slower than that every request counts
@@ -81,6 +81,10 @@ def _release(venue: Venue, states: States, scheme: str, side: str, state: str, f
         locked = states.filled(side)
     elif state == "ioc remainder":
         locked = states.ioc_remainder(side)
+    if locked is not None:
+        venue.look(locked)
+        if not locked.exact:
+            raise Trouble("the fills are not those that were planned: somebody else trades here")
     before = _own_trades(venue)
     worth = price if side == "buy" else Decimal(1)
     most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
