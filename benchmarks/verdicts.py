@@ -61,11 +61,12 @@ def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
 
 
 def verdicts(directory: Path, runs: Sequence[Run], repeats: int) -> list[Row]:
-    """All runs in turn, `repeats` times."""
+    """All runs in turn, `repeats` times; those on a distant target, which take minutes and mostly wait, once."""
     found: dict[str, list[tuple[float, int, str]]] = {run.name: [] for run in runs}
-    for _ in range(repeats):
+    for repeat in range(repeats):
         for run in runs:
-            found[run.name].append(verdict(directory, run))
+            if repeat == 0 or run.round_trip_s is None:
+                found[run.name].append(verdict(directory, run))
     rows = []
     for name, taken in found.items():
         seconds = Spread(tuple(row[0] for row in taken))

@@ -26,7 +26,8 @@ def forget(judge: Judge, order_id: str) -> None:
     judge.settle(order.id)
     judge.unlisted.discard(order.id)
     judge.refused_for_now.discard(order.id)
-    judge.missing.pop(order.id, None)
+    for table in (judge.missing, judge.attempted, judge.met, judge.unmet, judge.passed_over):
+        table.pop(order.id, None)
     judge.ledger.orders.pop(order.id, None)
 
 

@@ -70,11 +70,11 @@ def judge_clashes(judge: Judge, exchange: Exchange) -> None:
     response = exchange.response
     if exchange.auth is None or response is None or response.status != 200:
         return
-    clashes = judge.clashes.pop(exchange.auth.account, [])
+    clash = judge.clashes.pop(exchange.auth.account, None)
     items = lists.items_of(try_parse(response))
-    if not clashes or items is None or len(items) >= lists.SHORT:
+    if clash is None or items is None or len(items) >= lists.SHORT:
         return
-    sent = json.loads(clashes[-1].request.body or "{}")
+    sent = json.loads(clash.request.body or "{}")
     price = decimal_of(sent.get("price"))
     met = [item for item in items if _meets(sent, price, item)]
     gone = [
@@ -87,16 +87,16 @@ def judge_clashes(judge: Judge, exchange: Exchange) -> None:
     unexplained = judge.unexplained.pop(exchange.auth.account, None)
     if met or not gone or price is None:
         return
-    if unexplained is None or not _alike(unexplained, clashes[-1]):
-        judge.unexplained[exchange.auth.account] = clashes[-1]
+    if unexplained is None or not _alike(unexplained, clash):
+        judge.unexplained[exchange.auth.account] = clash
         return
     judge.broken(
         "cancel.effects.off-book",
-        clashes[-1],
+        clash,
         "an order is refused as a self-trade although none of the caller's open orders is in its way",
         "the order is accepted",
         "SELF_TRADE",
-        exchanges=[unexplained.n, clashes[-1].n, exchange.n],
+        exchanges=[unexplained.n, clash.n, exchange.n],
         order=gone[-1].id,
         key="self-trade",
     )
