@@ -36,7 +36,10 @@ from conformance.target.venue import Venue
 
 _SAMPLES = 5
 _LOOPBACK_ONLY = ("funds::",)  # orders over the whole balance: never placed on a remote target
-_SMALLER = ("fields::test_large",)  # large orders on this machine, small ones elsewhere
+_SMALLER = (
+    "fields::test_large",
+    "fields::test_telling_numbers",
+)  # large orders on this machine, small ones elsewhere
 _PLAN_LIMIT_S = 900
 _OVERLAP = 2.5  # how much quicker a run is where cases overlap; what trades or lists orders does not
 
