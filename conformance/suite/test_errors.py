@@ -1,5 +1,6 @@
 """Chapter: Errors. Which refusal is given when."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
@@ -52,15 +53,18 @@ HOSTILE = {
     "eight thousand characters": "f" * 8000,
 }
 
+
+def _full_width(digit: re.Match[str]) -> str:
+    return quote(chr(ord(digit[0]) + 0xFEE0))
+
+
 # What such an id becomes if it is cut off, decoded once too often or read by its digits' values.
 HOSTILE_FORMS: dict[str, Callable[[str], str]] = {
     "NUL and more": lambda order_id: f"{order_id}%00x",
     "escaped twice": lambda order_id: f"%25{ord(order_id[0]):02x}{order_id[1:]}",
     "escaped question mark": lambda order_id: f"{order_id}%3Fa=1",
     "escaped number sign": lambda order_id: f"{order_id}%23a",
-    "full-width digits": lambda order_id: "".join(
-        quote(chr(ord(c) + 0xFEE0)) if c.isdigit() else c for c in order_id
-    ),
+    "full-width digits": lambda order_id: re.sub(r"\d", _full_width, order_id),
 }
 
 
