@@ -17,7 +17,7 @@ from conformance.record import Exchange, Note
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
-_REPEATS = 3  # crossings with a control each that must all be alike
+REPEATS = 3  # crossings with a control each that must all be alike
 
 
 @dataclass(slots=True)
@@ -47,10 +47,10 @@ def judge_crossing(judge: Judge, exchange: Exchange, filled: Decimal) -> None:
         return
     surprise.exchanges.append(exchange.n)
     if (filled > 0) == (after == "nothing"):
-        surprise.repeats = -_REPEATS  # a control that fills, or a cancel that does not show it: no proof any more
+        surprise.repeats = -REPEATS  # a control that fills, or a cancel that does not show it: no proof any more
     elif filled > 0:
         surprise.repeats += 1
-        if surprise.repeats >= _REPEATS:
+        if surprise.repeats >= REPEATS:
             _broken(judge, surprise, exchange)
 
 

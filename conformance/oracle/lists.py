@@ -24,13 +24,18 @@ def items_of(body: Any) -> list[dict[str, Any]] | None:
     return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else None
 
 
-def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
-    """A list of open orders: no canceled order is in it. One that is missing is looked up by a query."""
+def listed_in(exchange: Exchange) -> list[dict[str, Any]] | None:
+    """The objects that a list of the caller's answers; None for any other answer."""
     response = exchange.response
     if response is None or response.status != 200 or exchange.auth is None:
-        return
-    items = items_of(try_parse(response))
-    if items is None:
+        return None
+    return items_of(try_parse(response))
+
+
+def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
+    """A list of open orders: no canceled order is in it. One that is missing is looked up by a query."""
+    items = listed_in(exchange)
+    if items is None or exchange.auth is None:
         return
     listed = {str(item.get("id")).lower(): item for item in items}
     _watch_missing(judge, exchange, set(listed))

@@ -117,15 +117,11 @@ def _moved(judge: Judge, order: Order, body: dict[str, Any]) -> list[fields.Fiel
     order.shown = now
     if before is None or before[0] != now[0] or not judge.blame(order):
         return []
-    changed = ["status"] if before[1] != now[1] else []
+    changed = [("status", before[1], now[1])] if before[1] != now[1] else []
     # a server may read its clock twice for one change
     if type(before[2]) is int and type(now[2]) is int and abs(now[2] - before[2]) > 1:
-        changed.append("updated_at")
-    pairs = {"status": (before[1], now[1]), "updated_at": (before[2], now[2])}
-    return [
-        fields.FieldCheck("", name, fields.show(pairs[name][0]), fields.show(pairs[name][1]), ok=False)
-        for name in changed
-    ]
+        changed.append(("updated_at", before[2], now[2]))
+    return [fields.FieldCheck("", name, fields.show(was), fields.show(is_), ok=False) for name, was, is_ in changed]
 
 
 def _blame(

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import lists
 from conformance.oracle.amounts import decimal_of
-from conformance.oracle.bodies import try_parse
 from conformance.record import Exchange
 
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
-_REJECTIONS = 2  # refused post-only orders, each followed by one that finds nothing, before that is believed
+REJECTIONS = 2  # refused post-only orders, each followed by one that finds nothing, before that is believed
 
 
 def judge_rest_probe(judge: Judge, exchange: Exchange, accepted: bool, error: Any) -> None:
@@ -29,7 +28,7 @@ def judge_rest_probe(judge: Judge, exchange: Exchange, accepted: bool, error: An
 def judge_rejected(judge: Judge, exchange: Exchange) -> None:
     """An order found nothing at a price: twice after a post-only order was refused there, that was wrong."""
     rejected = judge.rejected.get(exchange.case, [])
-    if len(rejected) < _REJECTIONS or any(not _alike(one, exchange) for one in rejected):
+    if len(rejected) < REJECTIONS or any(not _alike(one, exchange) for one in rejected):
         return
     judge.broken(
         exchange.aim or "",
@@ -67,11 +66,10 @@ def judge_clashes(judge: Judge, exchange: Exchange) -> None:
 
     If none on the list would, twice in a row, then it was a canceled one that is still in the book.
     """
-    response = exchange.response
-    if exchange.auth is None or response is None or response.status != 200:
+    if exchange.auth is None or exchange.response is None or exchange.response.status != 200:
         return
     clash = judge.clashes.pop(exchange.auth.account, None)
-    items = lists.items_of(try_parse(response))
+    items = lists.listed_in(exchange) if clash is not None else None
     if clash is None or items is None or len(items) >= lists.SHORT:
         return
     sent = json.loads(clash.request.body or "{}")

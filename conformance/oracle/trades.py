@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import crossings, fields
 from conformance.oracle.amounts import decimal_of, plain, vwap
-from conformance.oracle.bodies import try_parse
-from conformance.oracle.findings import Check
 from conformance.oracle.ledger import Order, State
-from conformance.oracle.lists import items_of
+from conformance.oracle.lists import listed_in
 from conformance.record import Exchange
 
 if TYPE_CHECKING:
@@ -41,11 +39,8 @@ def _agree(order: Order, fills: Iterable[Mapping[str, Any]]) -> bool:
 
 def judge_trades(judge: Judge, exchange: Exchange) -> None:
     """A list of own fills: those from before a cancel are still there, and a stranger's explain a surprise."""
-    response = exchange.response
-    if response is None or response.status != 200 or exchange.auth is None:
-        return
-    items = items_of(try_parse(response))
-    if items is None:
+    items = listed_in(exchange)
+    if items is None or exchange.auth is None:
         return
     judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
     volume = volumes(items)
@@ -106,7 +101,7 @@ def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -
         return
     more = seen > order.filled
     which = "canceled order" if order.canceled_by == "cancel" else "order that it traded with"
-    check: Check = judge.broken(
+    judge.broken(
         "cancel.effects.off-book" if more else "cancel.effects.fills-kept",
         exchange,
         f"the {which} has more fills than before" if more else f"fills of the {which} are missing",
@@ -115,4 +110,3 @@ def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -
         order=order.id,
         key="more" if more else "fewer",
     )
-    assert check.finding is not None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from conformance.oracle.crossings import REPEATS
 from conformance.oracle.ledger import Order, State
+from conformance.oracle.room import REJECTIONS
 from conformance.target.states import OTHER_SIDE, States
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
-
-_REPEATS = 3  # of a crossing that surprised, each with a control, before it is put down to the canceled order
-_REFUSALS = 2  # of an order that nothing stands against, before that is said of the target
 
 
 def find_nothing(venue: Venue, states: States, order: Order) -> None:
@@ -24,7 +23,7 @@ def find_nothing(venue: Venue, states: States, order: Order) -> None:
     venue.look(order)
     for name in venue.settings.accounts:
         venue.trades(name)
-    for _ in range(_REPEATS):
+    for _ in range(REPEATS):
         if venue.case not in venue.judge.surprises:
             return
         _cross_once(venue, states, order, "nothing")
@@ -64,7 +63,7 @@ def rest_instead(venue: Venue, states: States, order: Order) -> None:
 
     If it is refused, an order that crosses the same price tells whether anything stands there, by turns.
     """
-    for _ in range(_REFUSALS):
+    for _ in range(REJECTIONS):
         venue.band.levels(1)
         exchange = venue.new_order(
             OTHER_SIDE[order.side],

@@ -11,8 +11,6 @@ from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
-
-
 POSITIONS = {"first": 0, "in between": 1, "last": 3}
 
 

@@ -86,9 +86,7 @@ def _release(venue: Venue, states: States, scheme: str, side: str, state: str, f
         if not locked.exact:
             raise Trouble("the fills are not those that were planned: somebody else trades here")
     before = _own_trades(venue)
-    worth = price if side == "buy" else Decimal(1)
-    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
-    funds[side] = most * worth
+    most, too_much = _most(venue, side, price, funds)
     most_after = most
     if locked is None:
         size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
@@ -119,8 +117,7 @@ def test_locks_side_by_side(
         raise NotExercised("answers take long: what can be placed is not found out to the lot")
     price, schemes = venue.band.resting(side), venue.account("owner").schemes
     before = _own_trades(venue)
-    worth = price if side == "buy" else Decimal(1)
-    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
+    most, too_much = _most(venue, side, price, funds)
     size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.3"))
     for _ in range(_ROUNDS):
         try:
@@ -135,7 +132,7 @@ def test_locks_side_by_side(
     if venue.sweep():
         raise Undecidable("an order was not canceled, so its funds may be locked")
     _attempt(venue, side, price, most, "cancel.effects.lock-released", "accepted", before)
-    more = most + (too_much - most) + venue.rules.lot
+    more = too_much + venue.rules.lot
     _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
 
 
@@ -149,9 +146,9 @@ def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str) -
     price = venue.band.resting(side)
     order = states.open(side, price=price, quantity=states.units("1000"), account="counterparty")
     before = _own_trades(venue)
-    most, too_much = largest(venue, side, price)
+    _, too_much = largest(venue, side, price)
     venue.cancel(order)
-    more = most + (too_much - most) + venue.rules.lot
+    more = too_much + venue.rules.lot
     _attempt(venue, side, price, more, "cancel.refusals.forbidden", "refused", before)
 
 
@@ -165,9 +162,7 @@ def test_refusals_release_nothing(
     venue.account("counterparty")
     price = venue.band.resting(side)
     before = _own_trades(venue)
-    worth = price if side == "buy" else Decimal(1)
-    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
-    funds[side] = most * worth
+    most, too_much = _most(venue, side, price, funds)
     locked = states.open(side, price=price, quantity=most)
     one_more = too_much - most + venue.rules.quantity(price)  # fits as little as `too_much` did
     venue.cancel(locked, by="counterparty", scheme=scheme)
@@ -182,6 +177,14 @@ def test_refusals_release_nothing(
     venue.cancel(locked, credential=credential)
     _attempt(venue, side, price, one_more, "cancel.refusals.unauthorized", "refused", before)
     _end(venue, locked, scheme)
+
+
+def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) -> tuple[Decimal, Decimal]:
+    """What `largest` finds, beginning where the last search of this side ended."""
+    worth = price if side == "buy" else Decimal(1)
+    most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
+    funds[side] = most * worth
+    return most, too_much
 
 
 def _only_here(venue: Venue) -> None:

@@ -59,6 +59,18 @@ def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -
     raise _never_overlapped(len(told))
 
 
+def _repeat_side_by_side(venue: Venue, race: Callable[[int], bool]) -> None:
+    """Repeat until enough races overlapped, which each says of itself; raises if none ever did."""
+    wanted, most = _rounds(venue)
+    overlapped = races = 0
+    while races < most and overlapped < wanted:
+        overlapped += race(races)
+        races += 1
+    _note(venue, overlapped, races)
+    if not overlapped:
+        raise _never_overlapped(races)
+
+
 def _cancels(venue: Venue, order: Order, count: int, *, first: int = 0) -> list[Runner]:
     """Cancels by turns with each credential of the order's owner, beginning with the `first` one."""
     schemes = itertools.islice(itertools.cycle(venue.account(order.account).schemes), first, None)
@@ -151,10 +163,9 @@ def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
 @pytest.mark.exercises("cancel.success.open", "cancel.fields.id", "cancel.effects.terminal")
 def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena) -> None:
     """Cancels that are under way at once, of different orders and users, do not get into each other's way."""
-    wanted, most = _rounds(venue)
-    overlapped = races = 0
-    while races < most and overlapped < wanted:
-        side = _SIDES[races % 2]
+
+    def race(trial: int) -> bool:
+        side = _SIDES[trial % 2]
         (price,) = venue.band.levels(1, resting=side)
         size = states.units("1")
         orders = [
@@ -162,34 +173,31 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
             for name in (*venue.settings.accounts, *venue.settings.accounts)
         ]
         orders += [states.open(OTHER_SIDE[side], account=name) for name in venue.settings.accounts]
-        calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=races)]
-        overlapped += arena.side_by_side(calls, orders[0])
-        races += 1
+        calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=trial)]
+        overlapped = arena.side_by_side(calls, orders[0])
         for order in orders:
             venue.look(order)
         if venue.sweep():
             raise Trouble("an order that was canceled beside others is still there")
         if venue.settings.counterparty is not None:
             find_nothing(venue, states, orders[0])
-    _note(venue, overlapped, races)
-    if not overlapped:
-        raise _never_overlapped(races)
+        return overlapped
+
+    _repeat_side_by_side(venue, race)
 
 
 @pytest.mark.exercises("cancel.effects.own-orders")
 @pytest.mark.profile("standard")
 def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
     """An order that is placed while another one of its price is canceled gets into the book, and fills."""
-    wanted, most = _rounds(venue)
-    overlapped = races = 0
-    while races < most and overlapped < wanted:
-        side = _SIDES[races % 2]
+
+    def race(trial: int) -> bool:
+        side = _SIDES[trial % 2]
         (price,) = venue.band.levels(1, resting=side)
         order = states.open(side, price=price, quantity=states.units("2"))
         placed = venue.order_call(side, price, states.units("2"), venue.credential("owner"))
-        (cancel,) = _cancels(venue, order, 1, first=races)
-        overlapped += arena.side_by_side([cancel.call, placed], order)
-        races += 1
+        (cancel,) = _cancels(venue, order, 1, first=trial)
+        overlapped = arena.side_by_side([cancel.call, placed], order)
         venue.look(order)
         if order.state is State.LIVE:  # a 503, say: then it would be in the way of the other one
             venue.cancel(order)
@@ -198,9 +206,9 @@ def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
             venue.look(other)
         if venue.sweep():
             raise Trouble("an order that was placed beside a cancel could not be canceled")
-    _note(venue, overlapped, races)
-    if not overlapped:
-        raise _never_overlapped(races)
+        return overlapped
+
+    _repeat_side_by_side(venue, race)
 
 
 @pytest.mark.last

@@ -130,21 +130,31 @@ def first_order_of_the_price_says_whose_it_is(ref: Reference) -> None:
     refuse_when(ref, lambda order: at_price(ref, order)[0].account != order.account, Forbidden)
 
 
+def lose_placed(ref: Reference, when: Callable[[Order], bool]) -> None:
+    """Keep live orders for which ``when`` is true out of the book when they are placed."""
+
+    def place(original: Any, account: str, new: NewOrder) -> Any:
+        placed, fills = original(account, new)
+        order = engines(ref)[0].live.get(placed.id)
+        if order is not None and when(order):
+            engines(ref)[0].book.remove(order)
+        return placed, fills
+
+    wrap(engines(ref), "place", place)
+
+
 @fault("cancel.effects.own-orders")
 def next_order_of_the_price_is_lost(ref: Reference) -> None:
     """After a cancel the next order at its price, of that side, is live and never fills."""
     lost: set[tuple[Side, Decimal | None]] = set()
     after_cancel(ref, lambda order: lost.add((order.side, order.price)))
 
-    def place(original: Any, account: str, new: NewOrder) -> Any:
-        placed, fills = original(account, new)
-        order = engines(ref)[0].live.get(placed.id)
-        if order is not None and (order.side, order.price) in lost:
-            lost.discard((order.side, order.price))
-            engines(ref)[0].book.remove(order)
-        return placed, fills
+    def is_next(order: Order) -> bool:
+        due = (order.side, order.price) in lost
+        lost.discard((order.side, order.price))
+        return due
 
-    wrap(engines(ref), "place", place)
+    lose_placed(ref, is_next)
 
 
 @fault("cancel.effects.own-orders")

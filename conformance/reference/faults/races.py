@@ -7,8 +7,9 @@ from copy import copy
 from typing import Any
 
 from ..errors import OrderNotFound
-from ..orders import NewOrder, Order
+from ..orders import Order
 from ..reference import Reference
+from .book import lose_placed
 from .registry import fault
 from .tools import after_cancel, engines, every, find, wrap
 
@@ -258,12 +259,5 @@ def orders_placed_beside_a_cancel_are_lost(ref: Reference) -> None:
                 under_way.remove(order)
         return canceled
 
-    def place(original: Any, account: str, new: NewOrder) -> Any:
-        placed, fills = original(account, new)
-        order = engines(ref)[0].live.get(placed.id)
-        if order is not None and any((o.side, o.price) == (order.side, order.price) for o in under_way):
-            engines(ref)[0].book.remove(order)
-        return placed, fills
-
     wrap(ref.exchange, "cancel", cancel)
-    wrap(engines(ref), "place", place)
+    lose_placed(ref, lambda order: any((o.side, o.price) == (order.side, order.price) for o in under_way))
