@@ -275,8 +275,7 @@ class Machine(RuleBasedStateMachine):
                     self.cancel_as(order.account, order, ("jwt", "api_key")[number % 2])
                     self.look_beside(order)
                     self.check()
-            for order in self.orders:
-                self.venue.look(order)
+            self.venue.look_all(self.orders)
         except (Trouble, Undecidable) as trouble:
             self.abandon(str(trouble))
         self.tell("every order is queried")
@@ -349,8 +348,7 @@ class Machine(RuleBasedStateMachine):
             )
         if problem is not None:
             # not the fills that were planned: if an order that has ended took part, a look at it shows that
-            for order in self.orders:
-                self.venue.look(order)
+            self.venue.look_all(self.orders)
             raise problem
         return placed
 

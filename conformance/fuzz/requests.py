@@ -180,8 +180,7 @@ class Fuzzer:
         """Look at every order that a request of this batch named or might have hit, then clear up."""
         orders = {**self._touched, **{order.id: order for order in self._kept.values()}}
         self._touched.clear()
-        for order in orders.values():
-            self.venue.look(order)
+        self.venue.look_all(orders.values())
         if not self._unanswered:  # each request that met trouble was sent again
             self.venue.judge.troubled.discard(self.venue.case)
         self._clear()

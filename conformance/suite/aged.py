@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from contextlib import suppress
+from functools import partial
 
 from conformance.oracle.ledger import Order, State
 from conformance.target.states import OTHER_ACCOUNT, States
@@ -16,31 +18,43 @@ KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially f
 
 
 class Aged:
-    """A set of orders, one of each kind for each credential, placed when the run begins, and one canceled then."""
+    """A set of orders, one of each kind for each credential, placed when the run begins, and one canceled then.
+
+    `witness` is one more, which no case cancels: what others do must not change it.
+    """
 
     def __init__(self, venue: Venue, states: States) -> None:
         self.venue, self.states = venue, states
         self._orders: dict[tuple[str, str], Order] = {}
         self._problem: dict[str, Exception] = {}
         self._steps = {"buy": 0, "sell": 0}
-        self._canceled: Order | None = None
+        self._canceled: list[Order] = []
+        self.witness: Order | None = None
+
+    def on(self, venue: Venue, states: States) -> Aged:
+        """The same orders, for a case that overlaps with others on a venue of its own."""
+        aged = copy.copy(self)
+        aged.venue, aged.states = venue, states
+        return aged
 
     def provide(self) -> None:
         """Place the orders. What cannot be had is told when it is asked for."""
         self.venue.restart("aged::provide")
         # in a tight book they would be in the way of other cases, and are placed when asked for instead
         kinds = KINDS if self.venue.band.edge >= 4 else KINDS[:2]
-        for scheme in self.venue.account("owner").schemes:
-            for kind in kinds:
-                try:
-                    self._orders[kind, scheme] = self._make(kind)
-                except (Trouble, Undecidable, NotExercised) as problem:
-                    self._problem[kind] = problem
+        self.venue.client.together([partial(self._provide, kind) for kind in kinds])
         with suppress(Trouble, Undecidable, NotExercised):
-            self._canceled = self._cancel()
-        if (other := self.another()) is not None:
-            with suppress(Trouble):
-                self.venue.look(other)  # what all other cases do does not change it
+            self._canceled.append(self._cancel())
+        with suppress(Trouble, Undecidable, NotExercised):
+            self.witness = self.states.open("sell")
+            self.venue.look(self.witness)
+
+    def _provide(self, kind: str) -> None:
+        for scheme in self.venue.account("owner").schemes:
+            try:
+                self._orders[kind, scheme] = self._make(kind)
+            except (Trouble, Undecidable, NotExercised) as problem:
+                self._problem[kind] = problem
 
     def _cancel(self) -> Order:
         (price,) = self.venue.band.levels(1)
@@ -50,7 +64,7 @@ class Aged:
 
     def canceled(self) -> Order:
         """An order that was canceled a while ago, at a price of the band; it is handed out once."""
-        order, self._canceled = self._canceled, None
+        order = self._canceled.pop() if self._canceled else None
         if order is None or order.state is not State.CANCELED or order.canceled is None:
             order = self._cancel()
         if order.canceled is None:
@@ -72,10 +86,6 @@ class Aged:
         order = self.states.open(side, price=price, quantity=self.states.units("6"))
         self.states.take(order, self.states.units("2"))
         return order
-
-    def another(self) -> Order | None:
-        """The one of these that is handed out last, if it is still there."""
-        return next((order for order in reversed(self._orders.values()) if order.state is State.LIVE), None)
 
     def get(self, kind: str, scheme: str) -> Order:
         """The aged order of this kind that is meant for this credential, old enough; it is handed out once.

@@ -19,6 +19,7 @@ def find_nothing(venue: Venue, states: States, order: Order) -> None:
     """
     _cross_once(venue, states, order, order.id)
     if venue.case not in venue.judge.surprises:
+        venue.done_trading()
         return
     venue.look(order)
     for name in venue.settings.accounts:
@@ -36,7 +37,8 @@ def find_nothing(venue: Venue, states: States, order: Order) -> None:
 
 def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
     """Cross the price of an order once; `after` is the order that was canceled there, or "nothing"."""
-    venue.band.levels(1, resting=order.side)  # where other cases trade too, it waits until it is alone there
+    assert order.price is not None
+    venue.band.alone_at(order.price, resting=order.side)
     venue.recorder.note("crossing", venue.case, after=after)
     venue.new_order(
         OTHER_SIDE[order.side],
@@ -63,8 +65,9 @@ def rest_instead(venue: Venue, states: States, order: Order) -> None:
 
     If it is refused, an order that crosses the same price tells whether anything stands there, by turns.
     """
+    assert order.price is not None
     for _ in range(REJECTIONS):
-        venue.band.levels(1)
+        venue.band.alone_at(order.price)
         exchange = venue.new_order(
             OTHER_SIDE[order.side],
             order.price,
@@ -82,7 +85,7 @@ def rest_instead(venue: Venue, states: States, order: Order) -> None:
 
 def meet_oneself(venue: Venue, states: States, side: str, price: Decimal) -> None:
     """The owner crosses: before an order is placed there and after it was canceled that is no self-trade."""
-    venue.band.levels(1)
+    venue.band.alone_at(price)
     venue.new_order(
         OTHER_SIDE[side],
         price,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conformance.target.book import Book, HeldBand
+from conformance.target.client import FAR_S
 from conformance.target.market import SharedBand
 from conformance.target.race import Arena
 from conformance.target.states import States
@@ -27,17 +28,20 @@ from conformance.target.venue import Venue
 if TYPE_CHECKING:
     from conformance.suite.session import Session
 
-_WORTH_IT_S = 0.015  # with answers quicker than this our own work is the larger part, and one lane is enough
 _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
-MOST = 12
-_WITH_BOOK = 5  # lanes that take turns with the book: one or two have it, the others do what comes before and after
+MOST = 20
+FEW = 6  # lanes for cases that list orders: longer lists could be cut off
+_WITH_BOOK = 10  # lanes that take turns with the book: one or two trade, the others do what comes before and after
+_TURNS = "answers take very long: cases that trade are tried with one credential by turns"
 _RACERS = 6  # connections of an arena
-SHARED = frozenset({"venue", "states", "arena", "generated"})  # what a case may ask for and yet overlap with others
+SHARED = frozenset(
+    {"venue", "states", "arena", "aged", "generated"}
+)  # what a case may ask for and yet overlap with others
 
 
 def lanes_for(pace: float, most: int | None) -> int:
     """How many lanes a target is worth that answers after `pace` s, if the user allows `most`."""
-    if pace < _WORTH_IT_S:
+    if pace < FAR_S:
         return 1
     return max(1, min(most or MOST, MOST, int(pace / _WORK_S)))
 
@@ -59,6 +63,8 @@ class Lane:
 
     def give(self, name: str) -> Any:
         """What is called `name` in the arguments of a case."""
+        if name == "aged":
+            return self.session.aged.on(self.venue, self.states)
         return self.session.generated if name == "generated" else getattr(self, name)
 
     def close(self) -> None:
@@ -69,11 +75,15 @@ class Lane:
 
 @dataclass(frozen=True)
 class Overlapping:
-    """A case that may overlap with others; `call` carries it out with what a lane gives it."""
+    """A case that may overlap with others; `call` carries it out with what a lane gives it.
+
+    `is_twin` says that there is the same case with another credential, whose turn it is (`suite/twins.py`).
+    """
 
     name: str
     requirements: list[str]
     call: Callable[[Lane], object]
+    is_twin: bool = False
 
 
 class Lanes:
@@ -130,7 +140,11 @@ class Lanes:
         band = lane.venue.band
         free = SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
         held = HeldBand(
-            band.rules, band.floor, band.ceil, band.quiet, band.lane, lambda sides: self._acquire(lane.venue, sides)
+            *(band.rules, band.floor, band.ceil, band.quiet, band.lane),
+            book=self._book,
+            holder=lane.venue,
+            settle=lane.venue.settle_book,  # a race ends orders without the venue
+            check=lambda: lane.venue.client.limits.check("suite"),
         )
         try:
             while (found := self._next(number)) is not None:
@@ -140,10 +154,6 @@ class Lanes:
         except BaseException as error:
             self._failures.append(error)
             self._stop()
-
-    def _acquire(self, venue: Venue, sides: frozenset[str]) -> None:
-        venue.settle_book()  # a race ends orders without the venue
-        self._book.acquire(venue, sides, lambda: venue.client.limits.check("suite"))
 
     def _next(self, number: int) -> tuple[Overlapping, bool] | None:
         """The next case for a lane, and whether it is still untried; None if none is left or will be put off."""
@@ -163,7 +173,8 @@ class Lanes:
         try:
             outcome = self.session.carry_out(case.name, case.requirements, lambda: case.call(lane), lane)
         except BookNeeded:
-            pass
+            if case.is_twin and self.session.is_far:
+                outcome = self.session.leave_out(case.name, case.requirements, _TURNS)
         finally:
             self._book.release(lane.venue)
             with self._lock:

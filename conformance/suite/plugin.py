@@ -27,6 +27,7 @@ _MARKS = (
     "exercises(*ids): the requirements that a case provokes",
     "profile(name): the smallest profile that runs the case (standard or thorough)",
     "alone: the case may not overlap with others",
+    "few: the case lists open orders, so it overlaps with a few others only",
     "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
 )
@@ -60,10 +61,10 @@ def case_name(item: pytest.Item) -> str:
 
 
 def turn(item: pytest.Item) -> int:
-    """When a case comes: 0 with most, 1 after them, 2 last of all."""
+    """When a case comes: 0 with most, 1 with a few after them, 2 last of all."""
     if item.get_closest_marker("last") is not None:
         return 2
-    return 1 if item.get_closest_marker("aged") is not None else 0
+    return 1 if item.get_closest_marker("aged") is not None or item.get_closest_marker("few") is not None else 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -120,22 +121,30 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
-    session.config.stash[_OUTCOMES] = session.config.stash[_SESSION].overlap(list(_overlapping(session.items)))
+    from conformance.suite.lanes import FEW, MOST
+
+    session.config.stash[_OUTCOMES] = {}
+    for group, most in ((0, MOST), (1, FEW)):
+        cases = list(_overlapping(session.items, group))
+        session.config.stash[_OUTCOMES] |= session.config.stash[_SESSION].overlap(cases, most)
 
 
-def _overlapping(items: list[pytest.Item]) -> Iterator[Overlapping]:
-    """The cases that may overlap: those that ask for nothing but what each lane has."""
+def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
+    """The cases of this turn that may overlap: those that ask for nothing but what each lane has."""
     from conformance.suite.lanes import SHARED, Overlapping
+    from conformance.suite.twins import twins
 
+    left_out = twins(item for item in items if isinstance(item, pytest.Function))
     for item in items:
         assert isinstance(item, pytest.Function)
         names = item._fixtureinfo.argnames
         given = item.callspec.params if hasattr(item, "callspec") else {}
         asked = [name for name in names if name not in given]
-        if turn(item) or item.get_closest_marker("alone") is not None or not SHARED.issuperset(asked):
+        if turn(item) != group or item.get_closest_marker("alone") is not None or not SHARED.issuperset(asked):
             continue
 
-        yield Overlapping(case_name(item), requirements_of(item), _call(item.obj, given, asked))
+        call = _call(item.obj, given, asked)
+        yield Overlapping(case_name(item), requirements_of(item), call, item.nodeid in left_out)
 
 
 def _call(function: Callable[..., object], given: dict[str, Any], asked: list[str]) -> Callable[[Lane], object]:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from conformance.reference.server import Running
 
 _STARTS = 8  # how often a case may start over before it is undecided
+_VERY_FAR_S = 0.1
 _PATIENCE = 3  # cases that may end so before the others start over only once: what lasts is not passing trouble
 
 
@@ -206,12 +207,12 @@ class Session:
 
     # ------------------------------------------------------------------ cases
 
-    def overlap(self, cases: list[Overlapping]) -> dict[str, tuple[str, str | None]]:
-        """Carry out at the same time what may overlap, if the target is far away.
+    def overlap(self, cases: list[Overlapping], most: int) -> dict[str, tuple[str, str | None]]:
+        """Carry out at the same time what may overlap, in `most` lanes, if the target is far away.
 
         The outcomes by name, of those only that need not be carried out (again) alone.
         """
-        count = lanes_for(self.client.pace, self.settings.safety.max_parallel)
+        count = min(most, lanes_for(self.client.pace, self.settings.safety.max_parallel))
         if count < 2 or len(cases) < 2:
             return {}
         self.recorder.note("lanes", state="begin", lanes=count, pace=self.client.pace)
@@ -221,6 +222,19 @@ class Session:
         finally:
             self.recorder.note("lanes", state="end")
         return lanes.outcomes
+
+    @property
+    def is_far(self) -> bool:
+        """Whether answers take so long that a standard run would last many minutes."""
+        both = len(self.settings.owner.schemes) > 1
+        return both and self.options.profile != "thorough" and self.client.pace > _VERY_FAR_S
+
+    def leave_out(self, name: str, requirements: list[str], why: str) -> tuple[str, str | None]:
+        """Record that a case is not carried out; its outcome."""
+        self.recorder.note("case-begin", name, requirements=requirements)
+        self.recorder.note("case-end", name, outcome="not_exercised", reason=why)
+        self._tell_end(name, "not_exercised", 0.0, why)
+        return "not_exercised", why
 
     def carry_out(
         self, name: str, requirements: list[str], case: Callable[[], object], lane: Lane | None = None
@@ -249,10 +263,13 @@ class Session:
                 outcome, reason = self._told(name, outcome, reason)
                 self.recorder.note("case-end", name, outcome=outcome, reason=reason)
         if lane is None or (outcome != "undecided" and name not in self.judge.tangled):
-            with self._telling:
-                for listener in self.listeners:
-                    listener(name, outcome, time.monotonic() - started, reason)
+            self._tell_end(name, outcome, time.monotonic() - started, reason)
         return outcome, reason
+
+    def _tell_end(self, name: str, outcome: str, seconds: float, reason: str | None) -> None:
+        with self._telling:
+            for listener in self.listeners:
+                listener(name, outcome, seconds, reason)
 
     def _told(self, name: str, outcome: str, reason: str | None) -> tuple[str, str | None]:
         """A case's outcome and reason, with what the oracle found in it."""

@@ -38,8 +38,7 @@ def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, positi
     venue.look(orders[0])
     for order, behind in zip(orders, [*orders[1:], canceled], strict=True):
         states.take(order, order.remaining, aim="cancel.effects.own-orders")
-        venue.look(order)
-        venue.look(behind)
+        venue.look_all([order, behind])
 
 
 @pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders", "cancel.effects.off-book")
@@ -71,8 +70,7 @@ def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side:
     best, following, last = (states.open(side, price=price, quantity=states.units("2")) for price in prices)
     venue.cancel(best, scheme=scheme)
     states.take(following, states.units("1"), aim="cancel.effects.own-orders", price=last.price)
-    for order in (following, last, best):
-        venue.look(order)
+    venue.look_all([following, last, best])
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden")
@@ -84,8 +82,7 @@ def test_forbidden_cancel_keeps_the_place(venue: Venue, states: States, scheme: 
     _fills_in_turn(venue, states, first)
     venue.cancel(first, by="counterparty", scheme=scheme)
     states.take(first, first.remaining, aim="cancel.refusals.forbidden")
-    venue.look(first)
-    venue.look(second)
+    venue.look_all([first, second])
 
 
 @pytest.mark.exercises("cancel.effects.off-book")

@@ -51,7 +51,7 @@ def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
     venue.look(order)
 
 
-@pytest.mark.alone
+@pytest.mark.few
 @pytest.mark.exercises("cancel.effects.not-listed", "cancel.effects.own-orders", "cancel.effects.terminal")
 @SIDES
 def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> None:
@@ -65,7 +65,7 @@ def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> Non
     venue.look(canceled)
 
 
-@pytest.mark.alone
+@pytest.mark.few
 @pytest.mark.exercises("cancel.effects.not-listed")
 def test_partially_filled_not_listed(venue: Venue, states: States, scheme: str) -> None:
     """The same for an order that had fills."""
@@ -87,8 +87,7 @@ def test_neighbours_at_the_same_price(venue: Venue, states: States, scheme: str,
     foreign.append(states.open(side, price=price, account="counterparty"))
     other_side = states.open(OTHER_SIDE[side])
     venue.cancel(canceled, scheme=scheme)
-    for order in (*owner, *foreign, other_side):
-        venue.look(order)
+    venue.look_all([*owner, *foreign, other_side])
 
 
 @pytest.mark.exercises("cancel.effects.foreign-orders")
@@ -96,12 +95,10 @@ def test_neighbours_at_the_same_price(venue: Venue, states: States, scheme: str,
 def test_orders_it_traded_with(venue: Venue, states: States, scheme: str, side: str) -> None:
     """The other user's orders that the canceled one traded with stay filled."""
     order = states.partially_filled(side, Fills(improved=("1",), resting=("2",)))
-    theirs = [o for o in venue.judge.ledger.orders.values() if o.case == venue.case and o is not order]
-    for other in theirs:
-        venue.look(other)
+    theirs = [o for o in list(venue.judge.ledger.orders.values()) if o.case == venue.case and o is not order]
+    venue.look_all(theirs)
     venue.cancel(order, scheme=scheme)
-    for other in theirs:
-        venue.look(other)
+    venue.look_all(theirs)
 
 
 @pytest.mark.exercises("cancel.effects.fills-kept", "cancel.effects.final")
@@ -122,7 +119,7 @@ def test_fills_are_kept(venue: Venue, states: States, scheme: str, side: str) ->
 def _lists(venue: Venue, account: str) -> bool:
     """Whether the fills of all orders that an account has in this case are listed by order."""
     listed = {str(row.get("order_id")).lower() for row in venue.trades(account) or []}
-    orders = venue.judge.ledger.orders.values()
+    orders = list(venue.judge.ledger.orders.values())
     return {o.id for o in orders if o.case == venue.case and o.account == account and o.fills} <= listed
 
 

@@ -144,11 +144,9 @@ def test_canceled_again(venue: Venue, states: States, scheme: str, side: str) ->
         others.append(states.open(side, price=price, account="counterparty"))
     venue.cancel(order, scheme=scheme)
     for _ in range(2):
-        for one in (order, *others):
-            venue.look(one)
+        venue.look_all([order, *others])
         venue.cancel(order, scheme=scheme)
-    for one in (order, *others):
-        venue.look(one)
+    venue.look_all([order, *others])
 
 
 @pytest.mark.exercises("cancel.errors.not-found.canceled", "cancel.refusals.not-found")
@@ -225,8 +223,7 @@ def test_foreign_open(venue: Venue, states: States, scheme: str, side: str) -> N
         strangers = states.open(side, price=price, account=stranger)
         order = states.open(side, price=price, account=owner)
         venue.cancel(order, by=stranger, scheme=scheme)
-        venue.look(order)
-        venue.look(strangers)
+        venue.look_all([order, strangers])
         venue.cancel(order, by=owner)
 
 
@@ -242,7 +239,7 @@ def test_foreign_partially_filled(venue: Venue, states: States, scheme: str, sid
     venue.cancel(order, by="counterparty")
 
 
-@pytest.mark.alone
+@pytest.mark.few
 @pytest.mark.exercises("cancel.refusals.forbidden")
 def test_foreign_listed(venue: Venue, states: States, scheme: str) -> None:
     """An order that another user tried to cancel is still among its owner's open orders, and not among theirs."""

@@ -134,6 +134,7 @@ def test_smallest_fill(venue: Venue, states: States, scheme: str, side: str) -> 
     ]
     quantity = size + venue.rules.lot
     venue.place(OTHER_SIDE[side], price, quantity, account="counterparty", tif="ioc", takes=takes)
+    venue.done_trading()
     venue.cancel(order, scheme=scheme)
     venue.look(order)
 
@@ -146,19 +147,19 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
 
     A refused cancel moves no time, and neither do the times of another order or of earlier fills move.
     """
-    order, other = aged.get(kind, scheme), aged.another()
+    order, witness = aged.get(kind, scheme), aged.witness
     venue.open_orders("owner")
     venue.look(order)
     if venue.settings.counterparty is not None:
         venue.cancel(order, by="counterparty", scheme=scheme)
         venue.look(order)
-    if other is not None:
-        venue.look(other)
+    if witness is not None:
+        venue.look(witness)
     if order.fills:
         venue.trades("owner", limit=_PAGE)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
-    if other is not None:
-        venue.look(other)
+    if witness is not None:
+        venue.look(witness)
     if order.fills:
         venue.trades("owner", aim="cancel.effects.fills-kept", limit=_PAGE)

@@ -8,6 +8,7 @@ import pytest
 
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
+from conformance.suite.balance import DISTANT_S, end, largest
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.target.race import Arena
@@ -15,7 +16,6 @@ from conformance.target.states import Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
-_DISTANT_S = 0.008  # with answers slower than that every request counts
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
 _STATES = ("open", "canceled twice", "partially filled")
@@ -49,10 +49,8 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
 
     The most that can be placed is found first, by halving.
     """
-    schemes = venue.account("owner").schemes
-    if venue.client.pace > _DISTANT_S:
-        turn = (side == "sell") + _STATES.index(state)
-        if scheme != schemes[turn % len(schemes)]:
+    if venue.client.pace > DISTANT_S:
+        if scheme != _by_turns(venue, (side == "sell") + _STATES.index(state)):
             raise NotExercised("answers take long: each side and state is tried with one credential")
         if state == "open":
             raise NotExercised("answers take long: an order that is canceled twice is tried")
@@ -64,10 +62,9 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
 @pytest.mark.parametrize(("state", "side"), _BY_TURNS)
 def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, funds: dict[str, Decimal]) -> None:
     """The same for orders of which little is left, or nothing: then a cancel that is refused releases nothing."""
-    if venue.client.pace > _DISTANT_S:
+    if venue.client.pace > DISTANT_S:
         raise NotExercised("answers take long: what can be placed is not found out to the lot")
-    schemes = venue.account("owner").schemes
-    _release(venue, states, schemes[_BY_TURNS.index((state, side)) % len(schemes)], side, state, funds)
+    _release(venue, states, _by_turns(venue, _BY_TURNS.index((state, side))), side, state, funds)
 
 
 def _release(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
@@ -93,7 +90,7 @@ def _release(venue: Venue, states: States, scheme: str, side: str, state: str, f
         locked = states.open(side, price=price, quantity=size)
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
-    _end(venue, locked, scheme)
+    end(venue, locked, scheme)
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
         if venue.settings.counterparty is not None:
@@ -113,7 +110,7 @@ def test_locks_side_by_side(
 ) -> None:
     """Several orders that are canceled at the same time all give their funds back."""
     _only_here(venue)
-    if venue.client.pace > _DISTANT_S:
+    if venue.client.pace > DISTANT_S:
         raise NotExercised("answers take long: what can be placed is not found out to the lot")
     price, schemes = venue.band.resting(side), venue.account("owner").schemes
     before = _own_trades(venue)
@@ -127,8 +124,7 @@ def test_locks_side_by_side(
             break
         calls = [venue.cancel_call(o, scheme=schemes[n % len(schemes)]) for n, o in enumerate(orders)]
         arena.side_by_side(calls, orders[0])
-        for order in orders:
-            venue.look(order)
+        venue.look_all(orders)
     if venue.sweep():
         raise Undecidable("an order was not canceled, so its funds may be locked")
     _attempt(venue, side, price, most, "cancel.effects.lock-released", "accepted", before)
@@ -160,6 +156,8 @@ def test_refusals_release_nothing(
     """While an order locks the whole balance, a cancel that is refused frees nothing of it."""
     _only_here(venue)
     venue.account("counterparty")
+    if venue.client.pace > DISTANT_S and scheme != _by_turns(venue, side == "sell"):
+        raise NotExercised("answers take long: each side is tried with one credential")
     price = venue.band.resting(side)
     before = _own_trades(venue)
     most, too_much = _most(venue, side, price, funds)
@@ -176,7 +174,7 @@ def test_refusals_release_nothing(
         credential = spoiled_jwt(venue, token)
     venue.cancel(locked, credential=credential)
     _attempt(venue, side, price, one_more, "cancel.refusals.unauthorized", "refused", before)
-    _end(venue, locked, scheme)
+    end(venue, locked, scheme)
 
 
 def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) -> tuple[Decimal, Decimal]:
@@ -187,15 +185,14 @@ def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) ->
     return most, too_much
 
 
+def _by_turns(venue: Venue, turn: int) -> str:
+    schemes = venue.account("owner").schemes
+    return schemes[turn % len(schemes)]
+
+
 def _only_here(venue: Venue) -> None:
     if not venue.settings.is_loopback:
         raise NotExercised("placing for the whole balance is done on this machine only")
-
-
-def _end(venue: Venue, order: Order, scheme: str | None = None) -> None:
-    venue.cancel(order, scheme=scheme)
-    if order.state not in (State.CANCELED, State.FILLED):
-        raise Undecidable("the order was not canceled, so its funds may be locked")
 
 
 def _own_trades(venue: Venue) -> int:
@@ -211,52 +208,7 @@ def _attempt(
     body = try_parse(exchange.response) if exchange.response else None
     order = venue.judge.ledger.get(str(body.get("id"))) if isinstance(body, dict) else None
     if order is not None:
-        _end(venue, order)
+        end(venue, order)
     after = _own_trades(venue)
     venue.recorder.note("funds", venue.case, attempt=exchange.n, before=before, after=after)
     return order is not None
-
-
-def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = None) -> tuple[Decimal, Decimal]:
-    """The largest quantity that can be placed now, and the next one: to the lot, on a distant target to 0.1 %.
-
-    The search begins around `guess`, which is cheap if that is nearly right. Raises Undecidable if there is no end.
-    """
-    lot = venue.rules.lot
-    distant = venue.client.pace > _DISTANT_S
-
-    def fits(lots: int) -> bool:
-        exchange = venue.new_order(side, price, lots * lot, tif="post_only")
-        body = try_parse(exchange.response) if exchange.response else None
-        if not isinstance(body, dict):
-            raise Undecidable("New Order gives no JSON answer")
-        if order := venue.judge.ledger.get(str(body.get("id"))):
-            _end(venue, order)
-            return True
-        if body.get("error") != "INSUFFICIENT_BALANCE":
-            raise Undecidable(f"a large order is refused with {body.get('error')}, so balances cannot be seen")
-        return False
-
-    least = good = int(venue.rules.quantity(price) / lot)
-    bad = 0
-    if guess is not None:  # as far from it as a few trades and their fees may have moved it, and further by turns
-        step = max(1, int(guess / lot) // 1000) if distant else 1
-        good = max(least, int(guess / lot))
-        while good > least and not fits(good):
-            bad, good, step = good, max(least, good - step), step * 64
-    else:
-        step = 15 * good
-    while not bad:
-        if good > 10**24:
-            raise Undecidable("no order is too large for the account, so balances cannot be seen")
-        if fits(good + step):
-            good, step = good + step, step * 16
-        else:
-            bad = good + step
-    while bad - good > (good // 1000 if distant else 1):
-        middle = (good + bad) // 2
-        if fits(middle):
-            good = middle
-        else:
-            bad = middle
-    return good * lot, bad * lot

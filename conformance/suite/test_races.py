@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -168,15 +169,13 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
         side = _SIDES[trial % 2]
         (price,) = venue.band.levels(1, resting=side)
         size = states.units("1")
-        orders = [
-            states.open(side, account=name, price=price, quantity=size)
-            for name in (*venue.settings.accounts, *venue.settings.accounts)
-        ]
-        orders += [states.open(OTHER_SIDE[side], account=name) for name in venue.settings.accounts]
+        names = list(venue.settings.accounts)
+        places = [partial(states.open, side, account=name, price=price, quantity=size) for name in (*names, *names)]
+        places += [partial(states.open, OTHER_SIDE[side], account=name) for name in names]
+        orders = venue.client.together(places)
         calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=trial)]
         overlapped = arena.side_by_side(calls, orders[0])
-        for order in orders:
-            venue.look(order)
+        venue.look_all(orders)
         if venue.sweep():
             raise Trouble("an order that was canceled beside others is still there")
         if venue.settings.counterparty is not None:

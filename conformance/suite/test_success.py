@@ -56,6 +56,7 @@ def test_nearly_filled(venue: Venue, states: States, scheme: str, side: str) -> 
     (price,) = venue.band.levels(1, resting=side)
     order = states.open(side, price=price, quantity=states.units("3"))
     states.take(order, order.remaining - venue.rules.lot)
+    venue.done_trading()
     venue.cancel(order, scheme=scheme)
     venue.look(order)
 

@@ -8,7 +8,10 @@ import statistics
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import httpx
 
@@ -25,6 +28,9 @@ from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
 from conformance.target.transport import Transport, proxy_for
 
+T = TypeVar("T")
+FAR_S = 0.015  # with answers quicker than this our own work is the larger part, and nothing is won by overlap
+_AT_ONCE = 8  # requests of one case
 _PACE_OF = 15  # exchanges
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
@@ -112,6 +118,18 @@ class Client:
     def pace(self) -> float:
         """How long (s) the target usually takes to answer, by the newest exchanges."""
         return statistics.median(self._took) if self._took else 0.0
+
+    def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """What the tasks return, which send requests that do not depend on each other.
+
+        Where answers take long they are carried out at the same time, else one after the other. If any raises, the
+        first exception is raised after all have ended.
+        """
+        if len(tasks) < 2 or self.pace < FAR_S:
+            return [task() for task in tasks]
+        with ThreadPoolExecutor(min(len(tasks), _AT_ONCE), thread_name_prefix="together") as pool:
+            futures = [pool.submit(task) for task in tasks]
+        return [future.result() for future in futures]
 
     def new_http(self) -> httpx.Client:
         """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""

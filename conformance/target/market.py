@@ -90,6 +90,15 @@ class Band:
         first = edge + max(0, room - 1 - step * (count - 1)) // 2
         return [self.floor + self.rules.tick * (first + min(step * i, room - 1)) for i in range(count)]
 
+    def alone_at(self, price: Decimal, *, resting: str | None = None) -> None:
+        """Wait until no other case has orders at `price`, or better ones, on this side or on both."""
+
+    def trade(self, price: Decimal | None) -> None:
+        """Wait until no other case's orders are in the way of an order at `price` (None: a market order)."""
+
+    def park(self, spans: dict[str, tuple[Decimal, Decimal]]) -> None:
+        """Let other cases trade: this one's orders only rest, between these prices by side."""
+
     @property
     def edge(self) -> int:
         """How many price levels at either end are kept for orders that must never be met by other cases."""

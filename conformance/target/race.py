@@ -19,6 +19,7 @@ from conformance.target.venue import Venue
 
 DRIVER = "races"
 _BARRIER_S = 10.0
+_WARM_S = 1.0  # servers let connections idle for longer than that
 _ids = itertools.count(1)
 
 
@@ -40,6 +41,7 @@ class Arena:
     def __init__(self, venue: Venue, size: int) -> None:
         self.venue, self.size = venue, size
         self.pace = 0.002
+        self._warmed = (0, 0.0)  # how many connections, and when
         self._https = [venue.client.new_http() for _ in range(size)]
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="race")
 
@@ -65,6 +67,7 @@ class Arena:
         driver, venue.driver = venue.driver, DRIVER
         try:
             self._run(name, runners)
+            venue.done_trading()
             self._look(name, order, takers > 0)
         finally:
             venue.driver = driver
@@ -86,11 +89,14 @@ class Arena:
             done = self._run(name, [Runner(call) for call in calls])
         finally:
             venue.recorder.note("side-by-side-end", venue.case, race=name)
+        venue.done_trading()
         done.sort(key=lambda exchange: exchange.start)
         return any(later.start < sooner.end for sooner, later in itertools.pairwise(done))
 
     def _warm(self, order: Order, count: int) -> None:
         """Open the connections (a server may have closed them since), and learn the pace."""
+        if count <= self._warmed[0] and time.monotonic() < self._warmed[1] + _WARM_S:
+            return
         credential = self.venue.credential(order.account)
         call = Call(
             "query_order",
@@ -105,6 +111,7 @@ class Arena:
         took = [exchange.end - exchange.start for exchange in done if exchange.response is not None]
         if took:
             self.pace = statistics.median(took)
+        self._warmed = (count, time.monotonic())
 
     def _run(self, name: str, runners: Sequence[Runner]) -> list[Exchange]:
         barrier = threading.Barrier(len(runners))

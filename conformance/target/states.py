@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from conformance.oracle.ledger import Order, State
 from conformance.record import Take
@@ -93,15 +94,19 @@ class States:
         if side == "sell":
             levels.reverse()
         price = at or levels[-1]
-        takes = []
-        for level, units in zip(levels, fills.improved, strict=False):
-            maker = venue.place(OTHER_SIDE[side], level, self.units(units), account=other)
-            takes.append(Take(maker.id, format(level, "f"), format(self.units(units), "f")))
+        ahead = [(level, self.units(units)) for level, units in zip(levels, fills.improved, strict=False)]
+        makers = venue.client.together(
+            [partial(venue.place, OTHER_SIDE[side], *amounts, account=other) for amounts in ahead]
+        )
+        takes = [
+            Take(maker.id, format(level, "f"), format(size, "f"))
+            for maker, (level, size) in zip(makers, ahead, strict=True)
+        ]
         order = venue.place(side, price, self.units(fills.total), account=account, tif=tif, takes=takes)
-        for units in fills.resting:
-            self.take(order, self.units(units))
+        venue.client.together([partial(self.take, order, self.units(units)) for units in fills.resting])
         if order.state is not State.LIVE:
             raise Undecidable(f"an order that should rest partially filled ended as {order.state}")
+        venue.done_trading()
         return order
 
     def take(

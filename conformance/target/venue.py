@@ -13,10 +13,11 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import httpx
@@ -156,6 +157,14 @@ class Venue:
         """Let others have the book if this case has had orders in it, and none of them is left."""
         if self.book is not None and self.book.has(self):
             self.book.settle(self, any(self.band.holds(order.price) for order in self.mine()))
+
+    def done_trading(self) -> None:
+        """Let other cases trade: this one's orders only rest from now on (or until it trades with them again)."""
+        prices: dict[str, list[Decimal]] = {}
+        for order in self.mine():
+            if order.price is not None and self.band.holds(order.price):
+                prices.setdefault(order.side, []).append(order.price)
+        self.band.park({side: (min(levels), max(levels)) for side, levels in prices.items()})
 
     def settled(self, call: Call, *, repeatable: bool) -> Exchange:
         """Send until there is an answer of the exchange itself.
@@ -306,7 +315,9 @@ class Venue:
         kind: str = "limit",
         quote_quantity: Decimal | None = None,
     ) -> Call:
-        """The call that places an order."""
+        """The call that places an order. Where cases overlap, it waits until it is this one's turn to trade."""
+        if self.book is not None and (kind == "market" or self.band.holds(price)):
+            self.band.trade(price)
         body: dict[str, Any] = {"symbol": self.rules.symbol, "side": side, "type": kind}
         if tif is not None and kind == "limit":
             body["tif"] = tif
@@ -428,6 +439,10 @@ class Venue:
         """Query an order as its owner; the oracle compares it with the ledger."""
         return self.get("query_order", f"/spot/orders/{order.id}", order.account, scheme=scheme)
 
+    def look_all(self, orders: Iterable[Order]) -> None:
+        """Look at several orders, at the same time where answers take long."""
+        self.client.together([partial(self.look, order) for order in orders])
+
     def open_orders(self, name: str = "owner", symbol: str | None = None) -> list[dict[str, Any]] | None:
         """The open orders of an account on a market (ours), None if the target does not tell."""
         exchange = self.get("open_orders", "/spot/orders", name, f"symbol={symbol or self.rules.symbol}")
@@ -458,32 +473,32 @@ class Venue:
         trouble only: an order whose cancel is refused for good is tried once more, at once, and then given up until
         the end of the run.
         """
-        left = 0
         driver, self.driver = self.driver, "cleanup"
         if self.client.journal.unanswered(self.case if self.shared else None):
             recover(self)
         picked = list(self.judge.ledger.live()) if which else [o for o in self.mine() if o.id not in self.given_up]
-        for order in picked:
-            if which is not None and not which(order):
-                continue
-            refusals = 0
-            call = self.cancel_call(order, by=order.account)
-            for attempt in range(_ATTEMPTS if self.lasting[self._kind(call, order)] < _KNOWN else 1):
-                with suppress(Trouble):
-                    response = self.send(call).response
-                    settled = response is not None and not (is_infrastructure(response) or is_transient(response))
-                    refusals += settled
-                    if order.state in (State.LIVE, State.UNSURE):
-                        self.look(order)
-                if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
-                    break
-                if not refusals:
-                    self.pause(attempt)
-            if order.state in (State.LIVE, State.UNSURE):
-                self.given_up.add(order.id)
-                left += 1
+        picked = [order for order in picked if which is None or which(order)]
+        left = [order for order in picked if order.state in (State.LIVE, State.UNSURE)]
+        self.client.together([partial(self._end, order) for order in left])
+        left = [order for order in left if order.state in (State.LIVE, State.UNSURE)]
+        self.given_up.update(order.id for order in left)
         self.driver = driver
-        return left
+        return len(left)
+
+    def _end(self, order: Order) -> None:
+        refusals = 0
+        call = self.cancel_call(order, by=order.account)
+        for attempt in range(_ATTEMPTS if self.lasting[self._kind(call, order)] < _KNOWN else 1):
+            with suppress(Trouble):
+                response = self.send(call).response
+                settled = response is not None and not (is_infrastructure(response) or is_transient(response))
+                refusals += settled
+                if order.state in (State.LIVE, State.UNSURE):
+                    self.look(order)
+            if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
+                break
+            if not refusals:
+                self.pause(attempt)
 
     def step(self) -> int:
         """A small number that differs from call to call, to keep resting prices apart."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
-import time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +15,6 @@ from conformance.reference.faults import spoiled
 from conformance.reference.server import start
 from conformance.reference.settings import simple_settings
 from conformance.suite.lanes import MOST, lanes_for
-from conformance.target.book import SIDES, Book, HeldBand
-from conformance.target.market import Rules
-from conformance.target.trouble import Undecidable
 from tests.suite.test_run import environment, spot
 
 _ROUND_TRIP_S = 0.03
@@ -75,84 +69,3 @@ def test_how_many_lanes_a_target_is_worth() -> None:
     assert lanes_for(0.03, None) == 10
     assert lanes_for(0.2, None) == MOST
     assert lanes_for(0.2, 3) == 3
-
-
-def test_the_book_is_held_until_nothing_rests_there() -> None:
-    book, got = Book(), threading.Event()
-    book.acquire("first", SIDES, lambda: None)
-    book.settle("first", resting=False)  # nothing was placed yet
-    assert book.has("first")
-
-    def second() -> None:
-        book.acquire("second", frozenset({"buy"}), lambda: None)
-        got.set()
-
-    thread = threading.Thread(target=second)
-    thread.start()
-    book.settle("first", resting=True)
-    time.sleep(0.05)
-    assert not got.is_set()
-    book.settle("first", resting=False)
-    thread.join(5)
-    assert book.has("second")
-    book.release("first")  # it has it no more
-    assert book.has("second")
-
-
-def test_the_sides_of_the_book_are_held_apart() -> None:
-    book, buy, sell = Book(), frozenset({"buy"}), frozenset({"sell"})
-    book.acquire("buyer", buy, lambda: None)
-    book.acquire("seller", sell, lambda: None)
-    assert book.has("buyer")
-    assert book.has("seller")
-    book.settle("buyer", resting=True)
-    with pytest.raises(Undecidable):  # or two that want each other's side would wait for ever
-        book.acquire("buyer", SIDES, lambda: None)
-    assert book.has("buyer")
-    book.release("buyer")
-    got = threading.Event()
-
-    def both() -> None:
-        book.acquire("both", SIDES, lambda: None)
-        got.set()
-
-    threading.Thread(target=both).start()
-    time.sleep(0.05)
-    assert not got.is_set()
-    after = threading.Thread(target=lambda: book.acquire("late buyer", buy, lambda: None))
-    after.start()
-    time.sleep(0.05)
-    assert not book.has("late buyer")  # who wants both would never get them otherwise
-    book.release("seller")
-    assert got.wait(5)
-    book.release("both")
-    after.join(5)
-    assert book.has("late buyer")
-
-
-def test_whoever_waits_for_the_book_may_give_up() -> None:
-    book = Book()
-    book.acquire("first", SIDES, lambda: None)
-
-    def stop() -> None:
-        raise Undecidable("the time is up")
-
-    with pytest.raises(Undecidable):
-        book.acquire("second", SIDES, stop)
-    book.release("first")
-    book.acquire("third", SIDES, stop)
-    assert book.has("third")
-
-
-@pytest.mark.parametrize("resting", ["buy", "sell"])
-def test_the_halves_of_a_band_do_not_meet(resting: str) -> None:
-    rules = Rules("DFUSDT", Decimal("0.0001"), Decimal("0.01"), Decimal(1))
-    band = HeldBand(rules, Decimal("0.4"), Decimal("0.6"), True, acquire=lambda sides: None)
-    middle = Decimal("0.5")
-    for count in (1, 2, 5):
-        levels = band.levels(count, resting=resting)
-        assert len(levels) == count
-        assert all((level < middle) == (resting == "buy") and level != middle for level in levels)
-        assert all(band.low_edge + 4 * rules.tick < level < band.high_edge - 4 * rules.tick for level in levels)
-    tight = HeldBand(rules, Decimal("0.4"), Decimal("0.4030"), True, acquire=lambda sides: None)
-    assert tight.levels(1, resting=resting) == tight.levels(1)
