@@ -19,7 +19,7 @@ from conformance.load.plan import Job, process_settings, user_settings
 from conformance.load.slots import UsersJournal, band_of
 from conformance.load.statistics import Statistics
 from conformance.oracle.bodies import try_parse
-from conformance.oracle.forget import forget, trim
+from conformance.oracle.forget import forget, trim_notes
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Exchange, Header, Row
 from conformance.target.client import Call, Client, again
@@ -107,7 +107,7 @@ class LoadSession:
             if isinstance(answer, dict) and isinstance(answer.get("id"), str):
                 self._placed.setdefault(row.case, []).append(answer["id"])
         if row.n % _TRIM == 0:
-            trim(self.judge)
+            trim_notes(self.judge)
 
     # ------------------------------------------------------------------ life
 

@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 _DECIMAL = re.compile(r"[0-9]{1,60}(\.[0-9]{1,60})?")
 
 
 def decimal_of(value: object) -> Decimal | None:
     """The number in a decimal string as the pages write amounts (no sign, no exponent), else None."""
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        return Decimal(value)
-    return None
+    return _read(value) if isinstance(value, str) else None
+
+
+@lru_cache(4096)
+def _read(text: str) -> Decimal | None:
+    return Decimal(text) if _DECIMAL.fullmatch(text) else None
 
 
 def plain(value: Decimal | Fraction) -> str:

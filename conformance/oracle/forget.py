@@ -1,7 +1,8 @@
-"""Lets a judge that goes on for hours forget what no row will speak of again."""
+"""Lets a judge forget what no row will speak of again, so that its memory does not grow with the record."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from conformance.oracle.ledger import State
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 _ANSWERS = 20_000  # exchanges whose bare outcome is kept: notes speak of the latest only
 _NOTES = 2_000
 _LISTINGS = 100
+KEPT = 20_000  # orders; a whole run places fewer
+_AT_ONCE = 2_000  # orders that are forgotten together
 
 
 def forget(judge: Judge, order_id: str) -> None:
@@ -31,10 +34,28 @@ def forget(judge: Judge, order_id: str) -> None:
     judge.ledger.orders.pop(order.id, None)
 
 
+def retire(judge: Judge) -> None:
+    """Forget the oldest of more than `KEPT` orders that have ended, and whose case has.
+
+    What still names one of them is not judged: its id is remembered, and nothing else.
+    """
+    orders = judge.ledger.orders
+    if len(orders) < KEPT + _AT_ONCE:
+        return
+    for order in list(itertools.islice(orders.values(), _AT_ONCE)):
+        if order.state not in (State.LIVE, State.UNSURE) and not judge.is_under_way(order.case):
+            judge.retired.add(hash(order.id))
+            forget(judge, order.id)
+
+
 def trim(judge: Judge) -> None:
-    """Drop the oldest of what is kept for each exchange, each listing and each note."""
+    """Drop the oldest of what is kept for each exchange and each listing."""
     _shorten(judge.answers, _ANSWERS)
     _shorten(judge.traded, _LISTINGS)
+
+
+def trim_notes(judge: Judge) -> None:
+    """Drop the oldest notes, of which a run that has no cases needs none."""
     del judge.notes[:-_NOTES]
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.contract import Contract
-from conformance.oracle import cancels, crossings, lists, probes, races, reads, room, trades, unavailable
+from conformance.oracle import cancels, crossings, forget, lists, probes, races, reads, room, trades, unavailable
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
@@ -46,7 +46,9 @@ _RACES: dict[str, Callable[[Judge, Note, list[Exchange]], None]] = {
     "side-by-side-end": races.judge_side_by_side,
     "burst-end": unavailable.judge_burst,
 }
+_NAMING = ("cancel_order", "other_method", "query_order")  # requests whose path names an order
 _IN_FLIGHT = 64  # requests that may be under way at the same time
+_TRIM = 500  # exchanges after which it is looked for what can be forgotten
 _RECENT = 4000  # acts that are kept to find out which one changed an order that it did not name
 
 
@@ -96,6 +98,8 @@ class Judge:
         self.race_log: list[RaceRecord] = []
         self.bursts: list[tuple[str, int, list[int], list[int]]] = []
         self.refused_for_now: set[str] = set()
+        self.retired: set[int] = set()  # hashes of the ids of orders that were forgotten
+        self._fed = 0
         self.answers: dict[int, tuple[str, int | None]] = {}
         self.notes: list[Note] = []
         self.troubled: set[str] = set()
@@ -109,13 +113,17 @@ class Judge:
     # ------------------------------------------------------------------ in
 
     def feed(self, row: Row) -> list[Check]:
-        """Judge one row; the checks that it decided."""
+        """Judge one row; the checks that found something."""
         self._fresh = []
         if isinstance(row, Exchange):
             if row.race is not None:
                 self.races.setdefault(row.race, []).append(row)
             else:
                 self.judge_exchange(row)
+            self._fed += 1
+            if self._fed % _TRIM == 0:
+                forget.trim(self)
+                forget.retire(self)
         elif isinstance(row, Note):
             self._note(row)
         elif isinstance(row, Header):
@@ -151,6 +159,8 @@ class Judge:
         """Judge one exchange as if it were the only one under way, and enter its effect into the ledger."""
         response = exchange.response
         self.answers[exchange.n] = (exchange.op, response.status if response else None)
+        if self.retired and self._names_a_retired(exchange):
+            return
         if exchange.op == "cancel_order":
             cancels.judge_cancel(self, exchange)
         elif exchange.op == "other_method":
@@ -166,6 +176,14 @@ class Judge:
             trades.judge_trades(self, exchange)
         elif exchange.op == "cancel_all":
             probes.take_cancel_all(self, exchange)
+
+    def _names_a_retired(self, exchange: Exchange) -> bool:
+        named = cancels.path_id(self, exchange).uuid if exchange.op in _NAMING else None
+        return named is not None and hash(named) in self.retired
+
+    def is_under_way(self, case: str) -> bool:
+        """Whether a case has begun and not ended."""
+        return case in self._under_way
 
     def _note(self, note: Note) -> None:
         self.notes.append(note)
@@ -206,7 +224,7 @@ class Judge:
 
     def held(self, requirement: str, exchange: Exchange) -> None:
         """Say that an exchange could have broken a requirement and did not."""
-        self.add(Check(requirement, exchange.n, exchange.case))
+        self.tallies[requirement].hold(exchange.case)
 
     def broken(
         self,
@@ -327,7 +345,7 @@ class Judge:
         for act in self.blame(order) if order.state is not State.UNSURE else []:
             if act.requirement not in seen and (order.acts or act.case == order.case):
                 seen.add(act.requirement)
-                self.add(Check(self.named_or_spared(act, order), act.n, exchange.case))
+                self.tallies[self.named_or_spared(act, order)].hold(exchange.case)
         order.acts.clear()
         order.confirmed = exchange.n
 

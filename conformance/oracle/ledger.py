@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -143,7 +144,7 @@ class Ledger:
             quantity=decimal_of(sent.get("quantity")),
             quote_quantity=decimal_of(sent.get("quote_quantity")),
             placed=(exchange.start, exchange.end),
-            case=exchange.case,
+            case=sys.intern(exchange.case),
             created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
             confirmed=exchange.n,
         )

@@ -30,6 +30,11 @@ class Tally:
     groups: dict[str, Group] = field(default_factory=dict)
     schemes: set[str] = field(default_factory=set)
 
+    def hold(self, case: str) -> None:
+        """Count an exchange of a case that could have broken the requirement and did not."""
+        self.checks += 1
+        self.cases[case] = self.cases.get(case, 0) + 1
+
     def add(self, check: Check) -> None:
         """Count a check and keep its finding, if it has one."""
         self.checks += 1
