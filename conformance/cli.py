@@ -266,6 +266,49 @@ def load(**options: Any) -> None:
 
 
 @cli.command()
+@click.option("--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference.")
+@click.option("--symbol", help="Market to use. Default: DFUSDT, else the first one listed.")
+@click.option(
+    "--config",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A conformance.toml. Repeatable: a part for each, with accounts of its own.",
+)
+@click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target.")
+@click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate.")
+@click.option("--minutes", type=click.FloatRange(0.01, 10_000), default=10, show_default=True, help="How long.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Parts at a time, each on an embedded reference.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Where the parts begin to draw.")
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".hypothesis/spot-conformance"),
+    show_default=True,
+    help="Hypothesis' example database: failing sequences, which come first next time.",
+)
+@click.option(
+    "--report-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports/campaign"),
+    show_default=True,
+    help="Where the reports go, one for each part.",
+)
+def campaign(**options: Any) -> None:
+    """Fuzz for minutes: sequences and generated cancels, with one seed after the other.
+
+    \b
+    Examples:
+      spot-conformance campaign --minutes 30 --workers 2
+      spot-conformance campaign --config blue.toml --config green.toml --minutes 60
+    A part ends at its first violation of a MUST. Several need pip install 'spot-conformance[campaign]'.
+    Exit status: 0 no violation, 1 violated, 2 usage or configuration, 3 nothing could be tried.
+    """
+    from conformance.campaign.command import campaign as carry_out
+
+    raise SystemExit(carry_out(options, console()))
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for programs.")

@@ -18,6 +18,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -31,6 +32,16 @@ from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
+EXERCISES = (
+    "cancel.success.open",
+    "cancel.success.partially-filled",
+    "cancel.errors.forbidden",
+    "cancel.errors.not-found.canceled",
+    "cancel.fields.filled-qty",
+    "cancel.fields.avg-fill-price",
+    "cancel.effects.final",
+    "cancel.effects.own-orders",
+)
 # examples, steps in each, and seconds on a distant target, where fewer examples have to do
 BUDGETS = {"quick": (6, 12, 6), "standard": (25, 16, 6), "thorough": (120, 25, 180)}
 _REQUESTS = 2.3  # in a step, about
@@ -69,10 +80,13 @@ class Campaign:
         return bool(self.wanted) and self.runs_after > self.shrink_runs
 
 
-def explore(venue: Venue, states: States, profile: str, seed_: int) -> Campaign:
+def explore(
+    venue: Venue, states: States, profile: str, seed_: int, database: ExampleDatabase | None = None
+) -> Campaign:
     """Run the machine as `venue`'s case; its counts, and the shortest failing sequence if there was one.
 
-    What was found is in the judge. Raises Undecidable if more than half of the examples were abandoned.
+    With a `database` the sequences that failed earlier, or elsewhere, come first. What was found is in the judge.
+    Raises Undecidable if more than half of the examples were abandoned.
     """
     examples, steps, seconds = BUDGETS.get(profile, BUDGETS["standard"])
     lasting = max(venue.client.pace * _REQUESTS * steps, 1e-9)  # s, of one example
@@ -82,9 +96,9 @@ def explore(venue: Venue, states: States, profile: str, seed_: int) -> Campaign:
     config = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        database=None,
+        database=database,
         deadline=None,
-        phases=[Phase.generate, Phase.shrink],
+        phases=[Phase.reuse, Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
         report_multiple_bugs=False,

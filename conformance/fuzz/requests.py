@@ -20,6 +20,14 @@ from conformance.target.states import States
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Credential, Venue
 
+EXERCISES = (
+    "cancel.answers.status",
+    "cancel.answers.json",
+    "cancel.success.open",
+    "cancel.errors.invalid-id",
+    "cancel.errors.invalid-id.hostile",
+    "cancel.identity.path-only",
+)
 _BATCH = 12  # requests before the orders are looked at
 _STARTS = 4  # how often one request may start over
 _SHRINKS = 24  # requests spent on making one finding small

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -134,22 +134,26 @@ class Session:
             cls.waivers = settings.waivers
             session = cls(settings, options, stack.pop_all())
             session.reference = running
+        session.begin(items)
+        return session
+
+    def begin(self, items: Sequence[pytest.Item] = ()) -> None:
+        """Make contact, and what the cases of `items` need ahead. Raises SuiteError if that fails."""
         try:
-            check_waivers(settings.waivers, session.contract)
-            if settings.insecure:
-                session.recorder.note("insecure")
-                sys.stderr.write(f"WARNING: the certificate of {settings.origin} is NOT checked (insecure)\n")
+            check_waivers(self.settings.waivers, self.contract)
+            if self.settings.insecure:
+                self.recorder.note("insecure")
+                sys.stderr.write(f"WARNING: the certificate of {self.settings.origin} is NOT checked (insecure)\n")
             if any("generated" in getattr(item, "fixturenames", ()) for item in items):
-                _ = session.generated  # is made while other cases run
-            session._tell(make_contact(session.venue, partly=True))
-            session.recorder.note("market", **_market(session.venue))
+                _ = self.generated  # is made while other cases run
+            self._tell(make_contact(self.venue, partly=True))
+            self.recorder.note("market", **_market(self.venue))
             if any(item.get_closest_marker("aged") for item in items):
                 with suppress(LimitReached):  # each case says it
-                    session.aged.provide()
+                    self.aged.provide()
         except BaseException as error:
-            session.abandon(error)
+            self.abandon(error)
             raise
-        return session
 
     @cached_property
     def generated(self) -> Ahead:

@@ -4,19 +4,12 @@ import pytest
 
 from conformance.fuzz.ahead import Ahead
 from conformance.fuzz.generated import PARTIAL, PHASES
-from conformance.fuzz.requests import Fuzzer
+from conformance.fuzz.requests import EXERCISES, Fuzzer
 from conformance.target.states import States
 from conformance.target.venue import Venue
 
 
-@pytest.mark.exercises(
-    "cancel.answers.status",
-    "cancel.answers.json",
-    "cancel.success.open",
-    "cancel.errors.invalid-id",
-    "cancel.errors.invalid-id.hostile",
-    "cancel.identity.path-only",
-)
+@pytest.mark.exercises(*EXERCISES)
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("filled", [False, True], ids=["others", "partially filled"])
 def test_generated_cancels(venue: Venue, states: States, generated: Ahead, phase: str, filled: bool) -> None:

@@ -1,0 +1,149 @@
+"""`spot-conformance campaign`: starts the parts, leaves nothing behind, and says what they found."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from conformance import stop
+from conformance.campaign.part import JOB, Job, Told, directory, told_in
+from conformance.commands.cleanup import end_all
+from conformance.errors import ConfigError
+from conformance.suite.session import check_safety
+from conformance.target.journal import NAME, mark_reconciled, read_journal, set_aside
+from conformance.target.settings import load_settings
+
+_HERE = Path(__file__).parent
+_FLAGS = ("base_url", "symbol", "allow_trading", "insecure")
+
+
+def campaign(options: Mapping[str, Any], console: Console) -> int:
+    """Carry a campaign out; the exit status. Raises SuiteError for what the user can mend."""
+    job = _job(options)
+    targets = sorted(map(str, _targets(job) - {None})) or ["the embedded reference"]
+    parts = f"{job.parts} parts" if job.parts > 1 else "one part"
+    console.print(
+        f"Campaign of {job.seconds / 60:g} minutes in {parts} on {', '.join(targets)} (seed {job.seed}); "
+        f"sequences that fail are kept in {job.examples}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for part in range(job.parts):
+        directory(job, part).mkdir(parents=True, exist_ok=True)
+        told_in(job, part).unlink(missing_ok=True)
+        set_aside(directory(job, part))
+    file = Path(job.report_dir) / "campaign.json"
+    file.write_bytes(msgspec.json.encode(job))
+    os.environ[JOB] = str(file)
+    try:
+        pytest.main(_arguments(job))
+    finally:
+        del os.environ[JOB]
+        with stop.shielded():
+            for part in range(job.parts):
+                _clean_up(job, part)
+    told = [_told(job, part) for part in range(job.parts)]
+    for part, words in enumerate(told):
+        console.print(_line(job, part, words), markup=False, soft_wrap=True)
+    if stop.requested():
+        return stop.exit_status()
+    return next((status for status in (1, 2, 3, 70) if status in {_status(words) for words in told}), 0)
+
+
+def _job(options: Mapping[str, Any]) -> Job:
+    configs = [str(path) for path in options["config"]]
+    asked = options["workers"]
+    job = Job(
+        parts=len(configs) if len(configs) > 1 else asked or 1,
+        seconds=options["minutes"] * 60,
+        seed=options["seed"],
+        report_dir=str(options["report_dir"]),
+        examples=str(options["examples"]),
+        configs=configs,
+        **{name: options.get(name) for name in _FLAGS},
+    )
+    if (asked or job.parts) != job.parts or (job.parts > 1 and len(configs) < 2 and _targets(job) != {None}):
+        raise ConfigError(
+            "each part of a campaign needs two accounts to itself",
+            "pass a --config for each part (and no --workers), or none, for the embedded reference",
+        )
+    if job.parts > 1 and len(configs) > 1 and len(_accounts(job)) < job.parts:
+        raise ConfigError("two parts of the campaign have the same account", "name others in each --config")
+    if job.parts > 1 and find_spec("xdist") is None:
+        raise ConfigError(
+            "several parts need pytest-xdist, which is not installed", "pip install 'spot-conformance[campaign]'"
+        )
+    return job
+
+
+def _settings(job: Job) -> list[Any]:
+    flags = {name: getattr(job, name) for name in _FLAGS}
+    configs: list[Path | None] = [Path(name) for name in job.configs]
+    found = [load_settings(config=config, flags=flags) for config in configs or [None]]
+    for settings in found:
+        if settings is not None:
+            check_safety(settings)
+    return found
+
+
+def _targets(job: Job) -> set[str | None]:
+    return {settings.base_url if settings is not None else None for settings in _settings(job)}
+
+
+def _accounts(job: Job) -> set[tuple[object, ...]]:
+    return {(s.base_url, s.owner.jwt, s.owner.api_key) for s in _settings(job) if s is not None}
+
+
+def _arguments(job: Job) -> list[str]:
+    arguments = [str(_HERE / "test_parts.py"), f"--rootdir={_HERE}", "-c", str(_HERE / "pytest.ini")]
+    for plugin in ("terminal", "cacheprovider", "schemathesis"):
+        arguments += ["-p", f"no:{plugin}"]
+    return [*arguments, "-p", "xdist", "-n", str(job.parts)] if job.parts > 1 else [*arguments, "--capture=no"]
+
+
+def _told(job: Job, part: int) -> Told:
+    try:
+        return msgspec.json.decode(told_in(job, part).read_bytes(), type=Told)
+    except (OSError, msgspec.DecodeError):
+        return Told(error="it did not come to its end", exit_status=70)
+
+
+def _status(told: Told) -> int:
+    if told.violated:
+        return 1
+    return told.exit_status or (0 if told.cases else 3)
+
+
+def _line(job: Job, part: int, told: Told) -> str:
+    if told.error is not None:
+        return f"part {part}: {told.error}"
+    found = f"violated: {', '.join(told.violated)}" if told.violated else "no violation"
+    report = directory(job, part) / "report.html"
+    return f"part {part}: {told.cases} cases, {told.requests:,} requests, {found}; report: {report}"
+
+
+def _clean_up(job: Job, part: int) -> None:
+    """End what a part that was cut off has left open."""
+    journal = directory(job, part) / NAME
+    if not journal.is_file():
+        return
+    left = read_journal(journal)
+    settings = _settings(job)[part if len(job.configs) > 1 else 0]
+    if settings is None or not (left.ids or left.unanswered):
+        return
+    outcome = end_all(settings, left)
+    if outcome.left:
+        sys.stderr.write(
+            f"spot-conformance: {outcome.left} orders of part {part} may be open\n"
+            f"  hint: spot-conformance cleanup --report-dir {directory(job, part)}\n"
+        )
+    else:
+        mark_reconciled(journal)
