@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -127,9 +127,11 @@ class Client:
         """
         if len(tasks) < 2 or self.pace < FAR_S:
             return [task() for task in tasks]
-        with ThreadPoolExecutor(min(len(tasks), _AT_ONCE), thread_name_prefix="together") as pool:
-            futures = [pool.submit(task) for task in tasks]
-        return [future.result() for future in futures]
+        pool = ThreadPoolExecutor(min(len(tasks), _AT_ONCE), thread_name_prefix="together")
+        try:
+            return results([pool.submit(task) for task in tasks])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def new_http(self) -> httpx.Client:
         """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
@@ -260,6 +262,20 @@ class Client:
             response.body = response.body[:_CUT_BODY]
             response.body_base64 = response.body_base64 and response.body_base64[:_CUT_BODY]
         return response
+
+
+def results(futures: Sequence[Future[T]]) -> list[T]:
+    """What the futures come to, once all have ended; raises what the first one raises.
+
+    A signal does not leave requests under way behind: what they do is to be known before anything is cleaned up.
+    """
+    try:
+        wait(futures)
+    finally:
+        if stop.requested():
+            with stop.shielded():
+                wait(futures, stop.HURRIED_S)
+    return [future.result() for future in futures]
 
 
 def again(call: Call, **changes: object) -> Call:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order
 from conformance.record import Exchange
-from conformance.target.client import Call, again
+from conformance.target.client import FAR_S, Call, again, results
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -95,7 +95,10 @@ class Arena:
 
     def _warm(self, order: Order, count: int) -> None:
         """Open the connections (a server may have closed them since), and learn the pace."""
-        if count <= self._warmed[0] and time.monotonic() < self._warmed[1] + _WARM_S:
+        fresh = count <= self._warmed[0] and time.monotonic() < self._warmed[1] + _WARM_S
+        if (
+            fresh and self.venue.client.pace > FAR_S
+        ):  # close by it takes no time, and clients just woken overlap more
             return
         credential = self.venue.credential(order.account)
         call = Call(
@@ -125,7 +128,7 @@ class Arena:
 
         tasks = [self._pool.submit(act, index, runner) for index, runner in enumerate(runners)]
         try:
-            return [exchange for task in tasks for exchange in task.result()]
+            return [exchange for done in results(tasks) for exchange in done]
         except threading.BrokenBarrierError:
             raise Trouble("the clients of a race could not start together") from None
 
