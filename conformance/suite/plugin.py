@@ -61,10 +61,10 @@ def case_name(item: pytest.Item) -> str:
 
 
 def turn(item: pytest.Item) -> int:
-    """When a case comes: 0 with most, 1 with a few after them, 2 last of all."""
+    """When a case comes: 0 with most, 1 after them, 2 last of all."""
     if item.get_closest_marker("last") is not None:
         return 2
-    return 1 if item.get_closest_marker("aged") is not None or item.get_closest_marker("few") is not None else 0
+    return 1 if item.get_closest_marker("aged") is not None else 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -130,7 +130,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
-    """The cases of this turn that may overlap: those that ask for nothing but what each lane has."""
+    """The cases that may overlap, those that ask for nothing but what each lane has: with most, 0, or a few, 1."""
     from conformance.suite.lanes import SHARED, Overlapping
     from conformance.suite.twins import twins
 
@@ -140,7 +140,13 @@ def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
         names = item._fixtureinfo.argnames
         given = item.callspec.params if hasattr(item, "callspec") else {}
         asked = [name for name in names if name not in given]
-        if turn(item) != group or item.get_closest_marker("alone") is not None or not SHARED.issuperset(asked):
+        few = turn(item) == 1 or item.get_closest_marker("few") is not None
+        if (
+            turn(item) == 2
+            or few != group
+            or item.get_closest_marker("alone") is not None
+            or not SHARED.issuperset(asked)
+        ):
             continue
 
         call = _call(item.obj, given, asked)
