@@ -87,11 +87,19 @@ class Outcome:
 
 
 def make_tries(
-    tries: Sequence[Try], *, jobs: int, profile: str, limit_s: float, told: Callable[[Outcome], None]
+    tries: Sequence[Try],
+    *,
+    jobs: int,
+    profile: str,
+    limit_s: float,
+    told: Callable[[Outcome], None],
+    again: Callable[[Outcome], Try | None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Carry tries out, ``jobs`` at a time, and return the outcomes in the sequence of the tries.
 
-    ``told`` hears of each outcome as it comes. A run that takes longer than ``limit_s`` is ended and has no result.
+    ``told`` hears of each outcome as it comes. ``again`` may answer one with another try of the same name, which
+    comes next and whose outcome takes its place. A run that takes longer than ``limit_s`` is ended and has no
+    result.
     """
     _warm_up(profile)
     outcomes: dict[str, Outcome] = {}
@@ -115,7 +123,10 @@ def make_tries(
                     outcome = _read(one, place, time.monotonic() - began, status)
                     outcomes[one.name] = outcome
                     shutil.rmtree(place, ignore_errors=True)
-                    told(outcome)
+                    if (more := again(outcome)) is not None:
+                        waiting.append(more)
+                    else:
+                        told(outcome)
         finally:
             for pid in running:
                 _end_group(pid)

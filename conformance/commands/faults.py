@@ -134,18 +134,20 @@ def run_faults(
     if full:
         whole = fault_tries(names, whole=True)
         return make_tries(whole, jobs=jobs, profile=profile, limit_s=limit_s, told=told)
+    whole_ones: set[str] = set()
+
+    def again(outcome: Outcome) -> Try | None:
+        if outcome.killed or outcome.name in whole_ones:
+            return None
+        whole_ones.add(outcome.name)
+        return fault_tries([outcome.name], whole=False)[0]
+
     focused = fault_tries(names, whole=False, focus=True)
-    told_if_killed = lambda outcome: told(outcome) if outcome.killed else None  # noqa: E731
-    outcomes = {
-        outcome.name: outcome
-        for outcome in make_tries(focused, jobs=jobs, profile=profile, limit_s=limit_s, told=told_if_killed)
-    }
-    survivors = [outcome.name for outcome in outcomes.values() if not outcome.killed]
-    if survivors:
-        again = fault_tries(survivors, whole=False)
-        for outcome in make_tries(again, jobs=jobs, profile=profile, limit_s=limit_s, told=told):
-            outcomes[outcome.name] = outcome
-    return list(outcomes.values())
+    # what takes long first, or it is waited for at the end
+    tries = sorted(focused, key=lambda one: "--profile" in one.arguments)
+    made = make_tries(tries, jobs=jobs, profile=profile, limit_s=limit_s, told=told, again=again)
+    outcomes = {outcome.name: outcome for outcome in made}
+    return [outcomes[one.name] for one in focused]
 
 
 def variation_tries(names: Iterable[str]) -> list[Try]:
