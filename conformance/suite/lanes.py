@@ -12,11 +12,13 @@ all cases that may have had a part in a surprise (`Judge.tangled`).
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from conformance import stop
 from conformance.target.book import Book, HeldBand
 from conformance.target.client import FAR_S
 from conformance.target.market import SharedBand
@@ -118,10 +120,10 @@ class Lanes:
                 thread.join()
         finally:
             self._stop()
-            for thread in threads:
-                thread.join()
-            for lane in lanes:
-                lane.close()
+            with stop.shielded():
+                self._wait(threads)
+                for lane in lanes:
+                    lane.close()
         if self._failures:
             raise self._failures[0]
         judge = self.session.judge
@@ -129,6 +131,14 @@ class Lanes:
             judge.tangled |= judge.shaken
         for name in judge.tangled:
             self.outcomes.pop(name, None)
+
+    @staticmethod
+    def _wait(threads: list[threading.Thread]) -> None:
+        """Wait for the cases under way; after a signal only for a moment, since the target may answer no more."""
+        until = time.monotonic() + stop.HURRIED_S
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()) if stop.requested() else None)
 
     def _stop(self) -> None:
         with self._lock:

@@ -322,6 +322,8 @@ class Session:
                 if name not in self.judge.troubled:
                     return "passed", None
                 reason = "an answer was lost, or somebody else traded with our orders"
+            if stop.requested():
+                return "undecided", "the run was interrupted"
             if name in self.judge.tangled:
                 return "undecided", "an order has changed while other cases were under way"
             venue.sweep()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from conformance import stop
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order
 from conformance.record import Exchange
@@ -47,7 +48,7 @@ class Arena:
 
     def close(self) -> None:
         """Close them."""
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=not stop.requested(), cancel_futures=True)
         for http in self._https:
             http.close()
 
