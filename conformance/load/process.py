@@ -70,6 +70,7 @@ class Load:
         self.numbers = itertools.count()
         self.index = 0
         self.stop = gevent.event.Event()
+        self.ready = gevent.event.Event()  # the target is reached: a worker's users may come before that
         self.hurried = False
         self.environment = Environment(user_classes=[SpotUser], stop_timeout=_STOP_S)
         _events(self.environment).user_error.add_listener(self.crashed)
@@ -121,6 +122,9 @@ class SpotUser(locust.User):
 
     def on_start(self) -> None:
         """Take a number and a venue."""
+        self.load.ready.wait()
+        if self.load.failure:
+            raise StopUser
         session, number = self.load.session, self.load.number()
         self.venue = session.user(number)
         self.trader = Trader(self.venue, self.load.turn, f"{session.plan.seed}/{number}")
@@ -158,6 +162,7 @@ class SpotUser(locust.User):
 def alone(load: Load, environment: Environment) -> Part:
     """All users in this process."""
     load.session.contact(None)
+    load.ready.set()
     load.session.begin()
     runner = environment.create_local_runner()
     runner.start(load.session.plan.users, spawn_rate=load.session.plan.users)
@@ -223,6 +228,7 @@ def follow(load: Load, environment: Environment) -> Part:
             load.failure = f"worker {load.index}: {error}"
             load.stop.set()
         session.begin()
+        load.ready.set()
 
     def end(environment: Environment, **more: Any) -> None:
         with ending:
