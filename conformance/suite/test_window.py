@@ -22,10 +22,15 @@ from conformance.target.venue import Credential, Venue
 WINDOW = 5000  # ms, on either side
 
 
-def _credential(venue: Venue, shift: int, *, flaw: str | None = None, either: bool = False) -> Credential:
-    """The owner's good API key with a timestamp that is `shift` ms from the target's time."""
+def _credential(
+    venue: Venue, offset: float, shift: int, *, flaw: str | None = None, either: bool = False
+) -> Credential:
+    """The owner's good API key with a timestamp that is `shift` ms from the time of a clock `offset` s from ours.
+
+    That is not `venue.clock`, which other answers may set in the meantime.
+    """
     account = venue.account("owner")
-    signer = ApiKeyAuth(account, lambda: venue.clock.now_ms(shift))
+    signer = ApiKeyAuth(account, lambda: int((time.time() + offset) * 1000) + shift)
     return Credential(Auth("owner", "api_key", flaw, either, f"timestamp {shift:+d} ms"), signer)
 
 
@@ -34,12 +39,15 @@ class Edges:
 
     def __init__(self, venue: Venue, order: Order) -> None:
         self.venue, self.order = venue, order
+        self.offset = venue.clock.offset
         self.slowest = 0.0
 
     def accepts(self, shift: int) -> bool:
         """Whether a timestamp this far (ms) from the target's time is accepted; asked about a canceled order."""
         began = time.monotonic()
-        exchange = self.venue.cancel(self.order, credential=_credential(self.venue, shift, either=True))
+        exchange = self.venue.cancel(
+            self.order, credential=_credential(self.venue, self.offset, shift, either=True)
+        )
         self.slowest = max(self.slowest, (time.monotonic() - began) * 1000)
         return exchange.response is not None and exchange.response.status != 401
 
@@ -82,11 +90,11 @@ def test_window(venue: Venue, states: States) -> None:
     ahead = edges.find(0, 40_000, 20)
     behind = edges.find(0, -40_000, 20)
     low, high = (bound * 1000 for bound in venue.clock.interval)
-    offset = venue.clock.offset * 1000
+    offset = edges.offset * 1000
     middle = (ahead + behind) / 2
     # the window's middle is the target's time if that is possible at all by what it shows; else Date is believed
     shown_by = [(low, high)] if venue.clock.samples else []
-    shown_by += _by_orders(venue.judge.ledger.orders.values())
+    shown_by += _by_orders(list(venue.judge.ledger.orders.values()))
     possible = not shown_by or any(first - 500 <= offset + middle <= last + 500 for first, last in shown_by)
     shown = 0.0 if low <= offset <= high else (low + high) / 2 - offset
     centre = middle if possible else shown
@@ -106,8 +114,10 @@ def test_window(venue: Venue, states: States) -> None:
         flaw = None if inside else requirement
         if inside:
             fresh = states.open()
-            venue.cancel(fresh, credential=_credential(venue, int(centre) + shift), aim=requirement, expect=prompt)
+            good = _credential(venue, edges.offset, int(centre) + shift)
+            venue.cancel(fresh, credential=good, aim=requirement, expect=prompt)
         else:
-            venue.cancel(order, credential=_credential(venue, int(centre) + shift, flaw=flaw), expect=prompt)
+            bad = _credential(venue, edges.offset, int(centre) + shift, flaw=flaw)
+            venue.cancel(order, credential=bad, expect=prompt)
             venue.look(order)
     venue.cancel(order, scheme="api_key")

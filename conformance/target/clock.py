@@ -57,6 +57,6 @@ class Clock:
         # equal clocks are the common case: no need to shift by the uncertainty of a whole second
         return 0.0 if low <= 0.0 <= high else (low + high) / 2
 
-    def now_ms(self, shift_ms: int = 0) -> int:
-        """The target's time in Unix ms, as far as known, plus `shift_ms`."""
-        return int((time.time() + self.offset) * 1000) + shift_ms
+    def now_ms(self) -> int:
+        """The target's time in Unix ms, as far as known."""
+        return int((time.time() + self.offset) * 1000)

@@ -1,0 +1,51 @@
+"""Where the signing window ends is measured by one clock, whatever other answers say meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from conformance.assemble import judge_record
+from conformance.record import Exchange, Row
+from conformance.reference.server import start
+from conformance.suite.session import Session
+from conformance.suite.test_window import test_window as window
+
+INSIDE, OUTSIDE = "cancel.key.timestamp.window-inside", "cancel.key.timestamp.window-outside"
+
+
+def test_a_clock_that_is_set_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases that overlap learn of the target's time, too: that must not move the edges that were measured."""
+    sessions: list[Session] = []
+
+    def set_clock(row: Row) -> None:
+        if isinstance(row, Exchange) and sessions:
+            sessions[0].client.clock.settle(0.4 if row.n % 2 else 0.0)
+
+    with start() as running:
+        for account, secrets in running.accounts.items():
+            for name, value in secrets.items():
+                monkeypatch.setenv(f"SPOT_CONFORMANCE_{account.upper()}_{name.upper()}", value)
+        options = SimpleNamespace(
+            conformance_config=None,
+            base_url=running.base_url,
+            symbol=None,
+            allow_trading=None,
+            conformance_seed=0,
+            profile="quick",
+            report_dir=tmp_path,
+            row_listeners=[set_clock],
+        )
+        session = Session.open(options, [])
+        try:
+            sessions.append(session)
+            outcome = session.carry_out("window", [INSIDE, OUTSIDE], lambda: window(session.venue, session.states))
+        finally:
+            session.finish()
+    assert outcome == ("passed", None)
+    verdicts = {
+        row.id: row.verdict for row in judge_record(tmp_path / "record.ndjson", session.contract).requirements
+    }
+    assert verdicts[INSIDE] == verdicts[OUTSIDE] == "held"
