@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,11 +101,11 @@ _GENERAL = (
 )
 
 
-def fault_tries(names: Iterable[str], *, whole: bool, focus: bool = False) -> list[Try]:
+def fault_tries(names: Iterable[str], *, whole: bool, focus: str | None = None) -> list[Try]:
     """The tries for these faults, all without names. Raises UnknownName.
 
-    Unless they are ``whole``, they end as soon as they have found what the fault breaks. ``focus`` runs only the
-    cases that exercise it: quicker still, and blind to the rest.
+    Unless they are ``whole``, they end as soon as they have found what the fault breaks. ``focus`` names a profile,
+    of which only the cases are run that exercise it: quicker still, and blind to the rest.
     """
     faults = load_faults()
     tries = []
@@ -116,8 +117,8 @@ def fault_tries(names: Iterable[str], *, whole: bool, focus: bool = False) -> li
         if focus:
             general = found.requirements[0].startswith(("cancel.answers.", "cancel.unavailable."))
             arguments += [f"--only={one}" for one in (*found.requirements, *(_GENERAL if general else ()))]
-            if not found.requirements[0].startswith("cancel.races."):
-                arguments += ["--profile", "quick"]  # races are run in the standard profile only
+            if not found.requirements[0].startswith("cancel.races."):  # these are run in the standard profile only
+                arguments += ["--profile", focus]
         tries.append(Try(name, Settings(hooks=(found.hook,)), found.requirements, tuple(arguments), not whole))
     return tries
 
@@ -134,15 +135,14 @@ def run_faults(
     if full:
         whole = fault_tries(names, whole=True)
         return make_tries(whole, jobs=jobs, profile=profile, limit_s=limit_s, told=told)
-    whole_ones: set[str] = set()
+    wider: defaultdict[str, list[str | None]] = defaultdict(lambda: [None, "standard"])
 
     def again(outcome: Outcome) -> Try | None:
-        if outcome.killed or outcome.name in whole_ones:
+        if outcome.killed or not wider[outcome.name]:
             return None
-        whole_ones.add(outcome.name)
-        return fault_tries([outcome.name], whole=False)[0]
+        return fault_tries([outcome.name], whole=False, focus=wider[outcome.name].pop())[0]
 
-    focused = fault_tries(names, whole=False, focus=True)
+    focused = fault_tries(names, whole=False, focus="quick")
     # what takes long first, or it is waited for at the end
     tries = sorted(focused, key=lambda one: "--profile" in one.arguments)
     made = make_tries(tries, jobs=jobs, profile=profile, limit_s=limit_s, told=told, again=again)
