@@ -269,6 +269,7 @@ def test_the_catalogue_is_well_formed(catalogue: list[dict[str, str]]) -> None:
     assert all(row["breaks"].endswith(".") for row in catalogue)
 
 
+@pytest.mark.slow
 def test_a_client_can_see_the_faults(catalogue: list[dict[str, str]]) -> None:
     names = [row["name"] for row in catalogue][::PROBE_STEP]
     run = subprocess.run(
