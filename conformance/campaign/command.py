@@ -36,13 +36,7 @@ def campaign(options: Mapping[str, Any], console: Console) -> int:
         markup=False,
         soft_wrap=True,
     )
-    for part in range(job.parts):
-        directory(job, part).mkdir(parents=True, exist_ok=True)
-        told_in(job, part).unlink(missing_ok=True)
-        set_aside(directory(job, part))
-    file = Path(job.report_dir) / "campaign.json"
-    file.write_bytes(msgspec.json.encode(job))
-    os.environ[JOB] = str(file)
+    os.environ[JOB] = str(_prepared(job))
     try:
         pytest.main(_arguments(job))
     finally:
@@ -56,6 +50,25 @@ def campaign(options: Mapping[str, Any], console: Console) -> int:
     if stop.requested():
         return stop.exit_status()
     return next((status for status in (1, 2, 3, 70) if status in {_status(words) for words in told}), 0)
+
+
+def _prepared(job: Job) -> Path:
+    """Make the parts' directories; the file with the job. Raises ConfigError where nothing can be written."""
+    file = Path(job.report_dir) / "campaign.json"
+    try:
+        for part in range(job.parts):
+            directory(job, part).mkdir(parents=True, exist_ok=True)
+            told_in(job, part).unlink(missing_ok=True)
+            if (kept := set_aside(directory(job, part))) is not None:
+                sys.stderr.write(
+                    f"spot-conformance: an earlier one may have left orders open; its journal is kept as {kept}\n"
+                    f"  hint: spot-conformance cleanup --report-dir {directory(job, part)}\n"
+                )
+        file.write_bytes(msgspec.json.encode(job))
+    except OSError as error:
+        message = f"cannot write to {job.report_dir}: {error.strerror}"
+        raise ConfigError(message, "choose another --report-dir") from None
+    return file
 
 
 def _job(options: Mapping[str, Any]) -> Job:

@@ -106,6 +106,15 @@ def test_one_account_is_not_for_two_parts(tmp_path: Path) -> None:
     assert not (tmp_path / "reports").exists()
 
 
+def test_reports_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "part0").write_text("a file")
+    refused = campaign(tmp_path, "--minutes", "0.01")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("spot-conformance: cannot write to ")
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_target_that_does_not_answer(tmp_path: Path) -> None:
     env = {"SPOT_CONFORMANCE_OWNER_JWT": "a.good.one"}
     ended = campaign(tmp_path, "--base-url", "http://127.0.0.1:9/api/v1", "--minutes", "0.01", env=env)
