@@ -31,16 +31,17 @@ def check_trading(venue: Venue, name: str, scheme: str) -> None:
     """A credential must be allowed to trade: one that may read only gets 401 or 403 for all else.
 
     Raises TargetError if it may not, or if nobody may: then the venue is `closed`. Both a placing and a cancel must
-    be refused: a target that refuses one of them only is for the cases to find. A refusal for another reason, say
-    of the price or of the balance, shows that the credential may trade.
+    be refused, twice: a target that refuses one of them only, or now and then, is for the cases to find. A refusal
+    for another reason, say of the price or of the balance, shows that the credential may trade.
     """
-    placing = _placing_is_refused(venue, name, scheme) if venue.closed is None else None
-    if placing is None and venue.closed is None:
-        return
     alone = venue.account(name).schemes == [scheme]
-    cancel = _cancel_is_refused(venue, name, scheme)
-    if cancel is None and (placing is None or not alone):
-        return
+    for _ in range(2):
+        placing = _placing_is_refused(venue, name, scheme) if venue.closed is None else None
+        if placing is None and venue.closed is None:
+            return
+        cancel = _cancel_is_refused(venue, name, scheme)
+        if cancel is None and (placing is None or not alone):
+            return
     shown = [f"{what} gets {status}" for what, status in (("placing", placing), ("canceling", cancel)) if status]
     raise TargetError(
         f"the {scheme} of the {name} account may only read: {', '.join(shown)}",
