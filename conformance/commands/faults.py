@@ -159,4 +159,5 @@ def variation_tries(names: Iterable[str]) -> list[Try]:
             raise nearest(name, variations, "variation")
         found = variations[name]
         tries.append(Try(name, found.applied(Settings()), arguments=found.options))
-    return sorted(tries, key=lambda one: not one.arguments)  # what takes long first, or it is waited for at the end
+    # what takes long first, or it is waited for at the end: a network's troubles are waited out
+    return sorted(tries, key=lambda one: (not one.arguments, ".network:" not in variations[one.name].hook))
