@@ -1,0 +1,81 @@
+"""On a very distant target one of two cases that differ in the credential alone has to do."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter, defaultdict
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from conformance.runner import CASES
+from conformance.suite.session import Session
+from conformance.suite.twins import twins
+
+
+class _Items:
+    """Takes the items of a collection."""
+
+    def __init__(self) -> None:
+        self.items: list[pytest.Function] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.items = [item for item in session.items if isinstance(item, pytest.Function)]
+
+
+@pytest.fixture(scope="module")
+def items() -> list[pytest.Function]:
+    taken = _Items()
+    arguments = [str(CASES), f"--rootdir={CASES}", "-c", str(CASES / "pytest.ini"), "--collect-only"]
+    for plugin in ("terminal", "cacheprovider", "schemathesis", "xdist"):
+        arguments += ["-p", f"no:{plugin}"]
+    assert pytest.main(arguments, plugins=[taken]) == 0
+    return taken.items
+
+
+def _groups(items: list[pytest.Function]) -> dict[tuple[str, ...], dict[str, str]]:
+    groups: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for item in items:
+        given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+        if (scheme := given.pop("scheme", None)) is not None:
+            groups[item.originalname, *map(repr, given.items())][str(scheme)] = item.nodeid
+    return groups
+
+
+def test_one_of_each_is_left(items: list[pytest.Function]) -> None:
+    left_out, groups = twins(items), _groups(items)
+    assert len(groups) > 50
+    for nodes in groups.values():
+        assert len(set(nodes.values()) - left_out) == 1
+    assert left_out <= {node for nodes in groups.values() for node in nodes.values()}
+
+
+def test_each_credential_comes_with_each_side(items: list[pytest.Function]) -> None:
+    """In the test with the most parameters, no parameter goes with one credential only."""
+    left_out, seen = twins(items), Counter[tuple[str, str]]()
+    for (name, *given), nodes in _groups(items).items():
+        (scheme,) = [scheme for scheme, node in nodes.items() if node not in left_out]
+        if name == "test_filled_in_parts":
+            seen.update((one, scheme) for one in given if "side" in one)
+    assert len(seen) == 4
+    assert min(seen.values()) >= 2
+
+
+@pytest.mark.parametrize(
+    ("pace", "profile", "schemes", "far"),
+    [
+        (0.2, "standard", ["jwt", "api_key"], True),
+        (0.2, "thorough", ["jwt", "api_key"], False),
+        (0.2, "standard", ["jwt"], False),  # there is no turn to wait for
+        (0.05, "standard", ["jwt", "api_key"], False),
+    ],
+)
+def test_what_is_very_far(pace: float, profile: str, schemes: list[str], far: bool) -> None:
+    session = SimpleNamespace(
+        client=SimpleNamespace(pace=pace),
+        options=SimpleNamespace(profile=profile),
+        settings=SimpleNamespace(owner=SimpleNamespace(schemes=schemes)),
+    )
+    is_far = cast(Any, inspect.getattr_static(Session, "is_far")).fget
+    assert is_far(session) is far
