@@ -12,7 +12,7 @@ import click
 
 from conformance import __version__, completion, stop
 from conformance.commands.groups import docs, faults, requirements
-from conformance.commands.options import console, extent_options, target_options
+from conformance.commands.options import console, extent_options, report_dir_option, target_options, targets_options
 from conformance.errors import SuiteError
 
 
@@ -65,13 +65,7 @@ def cli() -> None:
 @target_options
 @extent_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option(
-    "--report-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports"),
-    show_default=True,
-    help="Where the reports go.",
-)
+@report_dir_option("reports", "Where the reports go.")
 @click.option("--overload", is_flag=True, help="Fill the engine's backlog by a bounded burst, to see a 503.")
 @click.option("--restart-command", metavar="CMD", help="A shell command that restarts the target.")
 @click.option(
@@ -208,13 +202,7 @@ def plan(**options: Any) -> None:
 
 @cli.command()
 @target_options
-@click.option(
-    "--report-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports"),
-    show_default=True,
-    help="Where the reports of the run went.",
-)
+@report_dir_option("reports", "Where the reports of the run went.")
 def cleanup(**options: Any) -> None:
     """Cancel what a run left open that was cut off, and nothing else; its journal is in the report directory.
 
@@ -237,13 +225,7 @@ def cleanup(**options: Any) -> None:
 @click.option("--duration", type=click.FloatRange(1, 86_400), default=30, show_default=True, help="Seconds.")
 @click.option("--max-orders", type=click.IntRange(1, 1_000_000), help="Default: [safety] max_orders, or 5000.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option(
-    "--report-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports/load"),
-    show_default=True,
-    help="Where load.json goes.",
-)
+@report_dir_option("reports/load", "Where load.json goes.")
 @click.option("--master", is_flag=True, help="Send nothing, but lead workers (Locust's own).")
 @click.option("--expect-workers", type=click.IntRange(1, 100), default=1, show_default=True, help="With --master.")
 @click.option("--bind-host", default="127.0.0.1", show_default=True, help="Where --master listens.")
@@ -266,16 +248,7 @@ def load(**options: Any) -> None:
 
 
 @cli.command()
-@click.option("--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference.")
-@click.option("--symbol", help="Market to use. Default: DFUSDT, else the first one listed.")
-@click.option(
-    "--config",
-    multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A conformance.toml. Repeatable: a part for each, with accounts of its own.",
-)
-@click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target.")
-@click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate.")
+@targets_options
 @click.option("--minutes", type=click.FloatRange(0.01, 10_000), default=10, show_default=True, help="How long.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Parts at a time, each on an embedded reference.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Where the parts begin to draw.")
@@ -286,13 +259,7 @@ def load(**options: Any) -> None:
     show_default=True,
     help="Hypothesis' example database: failing sequences, which come first next time.",
 )
-@click.option(
-    "--report-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports/campaign"),
-    show_default=True,
-    help="Where the reports go, one for each part.",
-)
+@report_dir_option("reports/campaign", "Where the reports go, one for each part.")
 def campaign(**options: Any) -> None:
     """Fuzz for minutes: sequences and generated cancels, with one seed after the other.
 

@@ -14,21 +14,20 @@ import pytest
 from rich.console import Console
 
 from conformance import stop
-from conformance.campaign.part import JOB, Job, Told, directory, told_in
-from conformance.commands.cleanup import end_all
+from conformance.campaign.part import FLAGS, JOB, Job, Told, directory, told_in
+from conformance.commands.cleanup import end_left
 from conformance.errors import ConfigError
-from conformance.suite.session import check_safety
-from conformance.target.journal import NAME, mark_reconciled, read_journal, set_aside
-from conformance.target.settings import load_settings
+from conformance.target.journal import NAME, read_journal, set_aside
+from conformance.target.settings import Settings
 
 _HERE = Path(__file__).parent
-_FLAGS = ("base_url", "symbol", "allow_trading", "insecure")
 
 
 def campaign(options: Mapping[str, Any], console: Console) -> int:
     """Carry a campaign out; the exit status. Raises SuiteError for what the user can mend."""
     job = _job(options)
-    targets = sorted(map(str, _targets(job) - {None})) or ["the embedded reference"]
+    settings = _settings(job, options["workers"])
+    targets = sorted({each.base_url for each in settings if each is not None}) or ["the embedded reference"]
     parts = f"{job.parts} parts" if job.parts > 1 else "one part"
     console.print(
         f"Campaign of {job.seconds / 60:g} minutes in {parts} on {', '.join(targets)} (seed {job.seed}); "
@@ -42,8 +41,8 @@ def campaign(options: Mapping[str, Any], console: Console) -> int:
     finally:
         del os.environ[JOB]
         with stop.shielded():
-            for part in range(job.parts):
-                _clean_up(job, part)
+            for part, each in enumerate(settings):
+                _clean_up(each, directory(job, part), part)
     told = [_told(job, part) for part in range(job.parts)]
     for part, words in enumerate(told):
         console.print(_line(job, part, words), markup=False, soft_wrap=True)
@@ -73,46 +72,34 @@ def _prepared(job: Job) -> Path:
 
 def _job(options: Mapping[str, Any]) -> Job:
     configs = [str(path) for path in options["config"]]
-    asked = options["workers"]
-    job = Job(
-        parts=len(configs) if len(configs) > 1 else asked or 1,
+    return Job(
+        parts=len(configs) if len(configs) > 1 else options["workers"] or 1,
         seconds=options["minutes"] * 60,
         seed=options["seed"],
         report_dir=str(options["report_dir"]),
         examples=str(options["examples"]),
         configs=configs,
-        **{name: options.get(name) for name in _FLAGS},
+        **{name: options.get(name) for name in FLAGS},
     )
-    if (asked or job.parts) != job.parts or (job.parts > 1 and len(configs) < 2 and _targets(job) != {None}):
+
+
+def _settings(job: Job, workers: int | None) -> list[Settings | None]:
+    """The settings of each part, None for an embedded reference. Raises ConfigError if parts would meet."""
+    several = len(job.configs) > 1
+    fits = workers in (None, job.parts)
+    found = [job.settings(part) for part in range(len(job.configs) or 1)] if fits else []
+    if not fits or (job.parts > 1 and not several and found != [None]):
         raise ConfigError(
             "each part of a campaign needs two accounts to itself",
             "pass a --config for each part (and no --workers), or none, for the embedded reference",
         )
-    if job.parts > 1 and len(configs) > 1 and len(_accounts(job)) < job.parts:
+    if several and len({(s.base_url, s.owner.jwt, s.owner.api_key) for s in found if s is not None}) < job.parts:
         raise ConfigError("two parts of the campaign have the same account", "name others in each --config")
     if job.parts > 1 and find_spec("xdist") is None:
         raise ConfigError(
             "several parts need pytest-xdist, which is not installed", "pip install 'spot-conformance[campaign]'"
         )
-    return job
-
-
-def _settings(job: Job) -> list[Any]:
-    flags = {name: getattr(job, name) for name in _FLAGS}
-    configs: list[Path | None] = [Path(name) for name in job.configs]
-    found = [load_settings(config=config, flags=flags) for config in configs or [None]]
-    for settings in found:
-        if settings is not None:
-            check_safety(settings)
-    return found
-
-
-def _targets(job: Job) -> set[str | None]:
-    return {settings.base_url if settings is not None else None for settings in _settings(job)}
-
-
-def _accounts(job: Job) -> set[tuple[object, ...]]:
-    return {(s.base_url, s.owner.jwt, s.owner.api_key) for s in _settings(job) if s is not None}
+    return found if several else found * job.parts
 
 
 def _arguments(job: Job) -> list[str]:
@@ -143,20 +130,13 @@ def _line(job: Job, part: int, told: Told) -> str:
     return f"part {part}: {told.cases} cases, {told.requests:,} requests, {found}; report: {report}"
 
 
-def _clean_up(job: Job, part: int) -> None:
-    """End what a part that was cut off has left open."""
-    journal = directory(job, part) / NAME
-    if not journal.is_file():
+def _clean_up(settings: Settings | None, report_dir: Path, part: int) -> None:
+    """End what a part that was cut off has left open. An embedded reference ended with it."""
+    journal = report_dir / NAME
+    if settings is None or not journal.is_file() or not read_journal(journal).anything:
         return
-    left = read_journal(journal)
-    settings = _settings(job)[part if len(job.configs) > 1 else 0]
-    if settings is None or not (left.ids or left.unanswered):
-        return
-    outcome = end_all(settings, left)
-    if outcome.left:
+    if left := end_left(settings, report_dir).left:
         sys.stderr.write(
-            f"spot-conformance: {outcome.left} orders of part {part} may be open\n"
-            f"  hint: spot-conformance cleanup --report-dir {directory(job, part)}\n"
+            f"spot-conformance: {left} orders of part {part} may be open\n"
+            f"  hint: spot-conformance cleanup --report-dir {report_dir}\n"
         )
-    else:
-        mark_reconciled(journal)

@@ -17,12 +17,17 @@ from conformance.fuzz.generate import generate
 from conformance.fuzz.generated import Generated
 from conformance.fuzz.machine import explore
 from conformance.fuzz.requests import Fuzzer
-from conformance.oracle.verdicts import outcomes
 from conformance.report import write_reports
-from conformance.suite.session import Session, check_safety, start_reference
-from conformance.target.settings import load_settings
+from conformance.suite.session import Session, check_safety, reference_settings
+from conformance.target.settings import Settings, load_settings
 from conformance.waivers import judge_with_waivers
 
+FLAGS = (
+    "base_url",
+    "symbol",
+    "allow_trading",
+    "insecure",
+)  # the options that stand above a configuration
 JOB = "SPOT_CONFORMANCE_CAMPAIGN"  # the environment variable that names the file with the job
 _STRIDE = 1_000_003  # between the seeds of two parts
 _CANCELS = 100  # generated in a round, in all of their phases together
@@ -42,6 +47,14 @@ class Job(msgspec.Struct):
     symbol: str | None = None
     allow_trading: bool | None = None
     insecure: bool | None = None
+
+    def settings(self, part: int) -> Settings | None:
+        """The settings of a part's target, None for the embedded reference. Raises ConfigError."""
+        config = Path(self.configs[part]) if self.configs else None
+        settings = load_settings(config=config, flags={name: getattr(self, name) for name in FLAGS})
+        if settings is not None:
+            check_safety(settings)
+        return settings
 
 
 class Told(msgspec.Struct):
@@ -82,26 +95,21 @@ def carry_out(job: Job, part: int) -> Told:
     record = session.report_dir / "record.ndjson"
     result, _ = judge_with_waivers(record, session.contract, session.settings.waivers, whole=False)
     write_reports(result, session.report_dir)
-    ended = [case for case in outcomes(session.judge.notes).values() if case.outcome == "passed"]
+    ended = [case for case in result.cases if case.outcome == "passed"]
     violated = [row.id for row in result.requirements if row.verdict == "violated" and row.level == "MUST"]
     return Told(len(ended), result.requests, violated)
 
 
 def _open(job: Job, part: int) -> Session:
-    config = Path(job.configs[part]) if job.configs else None
     options = Namespace(
         conformance_seed=job.seed, profile="standard", report_dir=directory(job, part), only=(), overload=False
     )
-    flags = {name: getattr(job, name) for name in ("base_url", "symbol", "allow_trading", "insecure")}
     with ExitStack() as stack:
-        settings, running = load_settings(config=config, flags=flags), None
+        settings = job.settings(part)
         if settings is None:
-            settings, running = start_reference(stack)
+            settings = reference_settings(stack)
             settings = replace(settings, safety=replace(settings.safety, max_orders=_MOST_ORDERS))
-        check_safety(settings)
-        session = Session(settings, options, stack.pop_all())
-        session.reference = running
-    return session
+        return Session(settings, options, stack.pop_all())
 
 
 def _round(session: Session, seed: int, database: DirectoryBasedExampleDatabase) -> None:

@@ -14,7 +14,7 @@ from conformance.commands.quiet import quiet_venue
 from conformance.errors import ConfigError, TargetError
 from conformance.suite.session import check_safety
 from conformance.target.contact import check_credential
-from conformance.target.journal import Left, journals, mark_reconciled, read_journal
+from conformance.target.journal import NAME, Left, journals, mark_reconciled, read_journal
 from conformance.target.reconcile import Outcome, reconcile
 from conformance.target.settings import PREFIX, Settings, load_settings
 from conformance.target.trouble import Trouble
@@ -81,6 +81,17 @@ def _set_clock(venue: Venue) -> None:
         if account.schemes[0] == "api_key":
             with suppress(TargetError, Trouble):
                 check_credential(venue, name, "api_key")
+
+
+def end_left(settings: Settings, report_dir: Path) -> Outcome:
+    """Ask the target what of ours is still open, and end it: its list of open orders has the last word."""
+    if not (report_dir / NAME).is_file():
+        return Outcome()
+    left = read_journal(report_dir / NAME)
+    cleaned = end_all(settings, left) if left.ids or left.unanswered else Outcome()
+    if cleaned.left == 0:
+        mark_reconciled(report_dir / NAME)
+    return cleaned
 
 
 def end_all(settings: Settings, left: Left) -> Outcome:

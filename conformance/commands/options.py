@@ -38,17 +38,33 @@ def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def report_dir_option(default: str, help_: str) -> Callable[[Any], Any]:
+    """The option that names the directory of the reports."""
+    directory = click.Path(path_type=Path, file_okay=False)
+    return click.option("--report-dir", type=directory, default=Path(default), show_default=True, help=help_)
+
+
 def target_options(command: Any) -> Any:
     """Give a command the options that name a target."""
+    return _target_options(help="A conformance.toml.")(command)
+
+
+def targets_options(command: Any) -> Any:
+    """The same, with a configuration for each of several targets."""
+    several = "A conformance.toml. Repeatable: a part for each, with accounts of its own."
+    return _target_options(help=several, multiple=True)(command)
+
+
+def _target_options(**config: Any) -> Callable[[Any], Any]:
     return with_options(
         click.option(
             "--base-url", metavar="URL", help="Target, base path included. Default: the embedded reference."
         ),
         click.option("--symbol", help="Market to use. Default: DFUSDT, else the first one listed."),
-        click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A conformance.toml."),
+        click.option("--config", type=click.Path(path_type=Path, dir_okay=False), **config),
         click.option("--allow-trading", is_flag=True, default=None, help="Place orders on a remote target."),
         click.option("--insecure", is_flag=True, default=None, help="Do not check the target's certificate."),
-    )(command)
+    )
 
 
 def extent_options(command: Any) -> Any:

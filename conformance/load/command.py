@@ -18,15 +18,15 @@ import msgspec
 from rich.console import Console
 
 from conformance import stop
-from conformance.commands.cleanup import end_all
+from conformance.commands.cleanup import end_left
 from conformance.contract import load_contract
 from conformance.errors import ConfigError, SuiteError
 from conformance.load.outcome import Line, Outcome, Part, as_json, lines, verdict_of
 from conformance.load.plan import Job, Role, make_plan
 from conformance.suite.session import check_safety, reference_settings
-from conformance.target.journal import NAME, mark_reconciled, read_journal, set_aside
+from conformance.target.journal import set_aside
 from conformance.target.reconcile import Outcome as Cleaned
-from conformance.target.settings import Settings, load_settings
+from conformance.target.settings import load_settings
 from conformance.waivers import check_waivers
 
 RESULT = "load.json"
@@ -70,7 +70,7 @@ def load(options: Mapping[str, Any], console: Console) -> int:
             part = process.follow()
         finally:
             with stop.shielded():
-                cleaned = _clean_up(settings, report_dir)
+                cleaned = end_left(settings, report_dir)
         result = _result(job, part, cleaned, process.interrupted, started_at)
     (report_dir / RESULT).write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     for line in lines(result):
@@ -173,17 +173,6 @@ class _Process:
     def _clear(self) -> None:
         if self._live:
             self.console.file.write("\r" + " " * (self.console.width - 1) + "\r")
-
-
-def _clean_up(settings: Settings, report_dir: Path) -> Cleaned:
-    """Ask the target what of ours is still open, and end it: its list of open orders has the last word."""
-    if not (report_dir / NAME).is_file():
-        return Cleaned()
-    left = read_journal(report_dir / NAME)
-    cleaned = end_all(settings, left) if left.ids or left.unanswered else Cleaned()
-    if cleaned.left == 0:
-        mark_reconciled(report_dir / NAME)
-    return cleaned
 
 
 def _result(job: Job, part: Part, cleaned: Cleaned, interrupted: bool, started_at: float) -> dict[str, Any]:

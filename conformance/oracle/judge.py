@@ -89,10 +89,9 @@ class Judge:
         self.surprises: dict[str, crossings.Surprise] = {}  # by case: a crossing that filled
         self.rejected: dict[str, list[Exchange]] = {}  # by case: post-only orders that were refused
         self.controls: dict[str, Exchange] = {}  # by case: an order that was accepted before
-        self.clashes: dict[
-            str, Exchange
-        ] = {}  # by account: the last order refused as a self-trade, not yet explained
-        self.unexplained: dict[str, Exchange] = {}  # by account: the last of them that no open order explains
+        # by account: the last order refused as a self-trade, not yet explained, and the last that no list explains
+        self.clashes: dict[str, Exchange] = {}
+        self.unexplained: dict[str, Exchange] = {}
         self.queries_work = False
         self.races: dict[str, list[Exchange]] = {}
         self.race_log: list[RaceRecord] = []

@@ -12,6 +12,7 @@ from conformance.record import Exchange, Row
 from conformance.reference.server import start
 from conformance.suite.session import Session
 from conformance.suite.test_window import test_window as window
+from tests.suite.test_run import environment
 
 INSIDE, OUTSIDE = "cancel.key.timestamp.window-inside", "cancel.key.timestamp.window-outside"
 
@@ -25,9 +26,8 @@ def test_a_clock_that_is_set_in_between(tmp_path: Path, monkeypatch: pytest.Monk
             sessions[0].client.clock.settle(0.4 if row.n % 2 else 0.0)
 
     with start() as running:
-        for account, secrets in running.accounts.items():
-            for name, value in secrets.items():
-                monkeypatch.setenv(f"SPOT_CONFORMANCE_{account.upper()}_{name.upper()}", value)
+        for name, value in environment(running).items():
+            monkeypatch.setenv(name, value)
         options = SimpleNamespace(
             conformance_config=None,
             base_url=running.base_url,
