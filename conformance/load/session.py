@@ -9,8 +9,6 @@ from collections import Counter, deque
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
-
 from conformance import __version__
 from conformance.contract import load_contract
 from conformance.errors import ConfigError, TargetError
@@ -30,6 +28,7 @@ from conformance.target.market import Band
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
+from conformance.target.transport import Transport
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -42,7 +41,7 @@ _POOL = 32  # users that share a connection pool
 class UserVenue(Venue):
     """The venue of one user, on connections that it shares with few others."""
 
-    def __init__(self, settings: Settings, session: LoadSession, number: int, http: httpx.Client) -> None:
+    def __init__(self, settings: Settings, session: LoadSession, number: int, http: Transport) -> None:
         super().__init__(settings, session.client, session.judge, seed=number)
         self.http = http
         self.rules, self.band = session.main.rules, band_of(session.main.band, number)
@@ -69,7 +68,7 @@ class LoadSession:
         self.fills = 0
         self._placed: dict[str, list[str]] = {}
         self._ended: deque[str] = deque()
-        self._pools: list[httpx.Client] = []
+        self._pools: list[Transport] = []
         self._cpu = 0.0
         header = Header(
             schema=SCHEMA,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
-import httpx
 import pytest
 
 from conformance.oracle.amounts import decimal_of
@@ -18,6 +17,7 @@ from conformance.oracle.ledger import Order, State
 from conformance.suite.session import Session
 from conformance.target.client import Call, again
 from conformance.target.states import States
+from conformance.target.transport import Transport
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -71,7 +71,7 @@ def _burst(venue: Venue, states: States, size: int) -> bool:
 
 
 @contextmanager
-def _connections(venue: Venue, size: int, order: Order) -> Iterator[list[httpx.Client]]:
+def _connections(venue: Venue, size: int, order: Order) -> Iterator[list[Transport]]:
     """A client for each runner, `_POOL` runners to a client, with their connections open."""
     with ExitStack() as stack:
         clients = [stack.enter_context(venue.client.new_http()) for _ in range(0, size, _POOL)]
@@ -90,7 +90,7 @@ def _connections(venue: Venue, size: int, order: Order) -> Iterator[list[httpx.C
         yield https
 
 
-def _at_once(venue: Venue, https: Sequence[httpx.Client], calls: Sequence[Call], ballast: Call) -> None:
+def _at_once(venue: Venue, https: Sequence[Transport], calls: Sequence[Call], ballast: Call) -> None:
     """Each connection sends its cancel and then a few that find their order ended, which is work for the engine."""
 
     def act(i: int) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import httpx
 
-from conformance import stop
+from conformance import __version__, stop
 from conformance.errors import ConfigError
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
@@ -32,6 +32,12 @@ T = TypeVar("T")
 FAR_S = 0.015  # with answers quicker than this our own work is the larger part, and nothing is won by overlap
 _AT_ONCE = 8  # requests of one case
 _PACE_OF = 15  # exchanges
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": ENCODINGS,
+    "Connection": "keep-alive",
+    "User-Agent": f"spot-conformance/{__version__}",
+}
 _MAX_HEADERS = 100
 _MAX_HEADER = 2000  # characters kept of a header's value
 _CUT_BODY = 100_000  # characters kept of a body that is too large
@@ -105,6 +111,7 @@ class Client:
         self.journal = journal
         self._base = settings.base_path
         self._origin = httpx.URL(settings.origin)
+        self._timeout = httpx.Timeout(settings.timeout_s).as_dict()
         self.limits = Limits(settings.safety)
         self._limiter = _Limiter(settings.safety.max_requests_per_second)
         try:
@@ -133,33 +140,34 @@ class Client:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def new_http(self) -> httpx.Client:
-        """A fresh connection pool with the settings' TLS, proxy (from the environment) and timeouts."""
-        settings = self.settings
-        proxy = None if settings.is_loopback else proxy_for(settings.origin)
-        transport = Transport(self._tls, proxy=proxy, connections=64, kept=32)
-        timeout = httpx.Timeout(settings.timeout_s)
-        return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
+    def new_http(self) -> Transport:
+        """A fresh connection pool with the settings' TLS and proxy (from the environment).
+
+        Without an `httpx.Client` around it: a request carries no cookie of an earlier one, and costs less.
+        """
+        proxy = None if self.settings.is_loopback else proxy_for(self.settings.origin)
+        return Transport(self._tls, proxy=proxy, connections=64, kept=32)
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def send(self, call: Call, http: httpx.Client | None = None) -> Exchange:
+    def send(self, call: Call, http: Transport | None = None) -> Exchange:
         """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
         base = self._base if call.base is None else call.base
         target = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
-        headers = {"Accept": "application/json", "Accept-Encoding": ENCODINGS, **call.headers}
+        headers = httpx.Headers(_HEADERS)
+        headers.update(call.headers)
         content = call.body.encode() if call.body is not None else None
         if content is not None:
             headers.setdefault("Content-Type", "application/json")
         http = http or self._http
-        request = http.build_request(
+        request = httpx.Request(
             call.method,
             self._origin,
             headers=headers,
             content=content,
-            extensions={"target": target.encode("latin-1", "replace")},
+            extensions={"target": target.encode("latin-1", "replace"), "timeout": self._timeout},
         )
         self.limits.check(call.driver)
         self._limiter.wait()
@@ -215,16 +223,18 @@ class Client:
             self.journal.ended(order_id, seen=exchange.op == "query_order")
 
     def _transfer(
-        self, http: httpx.Client, request: httpx.Request, signer: httpx.Auth | None
+        self, http: Transport, request: httpx.Request, signer: httpx.Auth | None
     ) -> tuple[Response | None, str | None]:
         limit = self.settings.timeout_s * 1.5
         start_deadline(min(limit, stop.HURRIED_S) if stop.requested() else limit)
         response: httpx.Response | None = None
         try:
-            response = http.send(request, stream=True, auth=signer)
+            if signer is not None:
+                request = next(signer.auth_flow(request))
+            response = http.handle_request(request)
             body, truncated = read_body(response)
             text, base64 = text_of(body)
-            kept = response.headers.multi_items()[:_MAX_HEADERS]
+            kept = _pairs(response.headers)[:_MAX_HEADERS]
             return Response(response.status_code, kept, text, base64, truncated), None
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as failure:
             return None, f"{type(failure).__name__}: no connection within {self.settings.timeout_s:g} s"
@@ -241,7 +251,7 @@ class Client:
     def _masked_request(self, request: httpx.Request, body: str | None) -> Request:
         mask = self.redactor
         target = bytes(request.extensions["target"]).decode("latin-1")
-        headers = [(key, mask.header(key, value)) for key, value in request.headers.multi_items()]
+        headers = [(key, mask.header(key, value)) for key, value in _pairs(request.headers)]
         return Request(request.method, mask.text(target), headers, mask.text(body) if body is not None else None)
 
     def _masked_signed(self, request: httpx.Request) -> str | None:
@@ -262,6 +272,12 @@ class Client:
             response.body = response.body[:_CUT_BODY]
             response.body_base64 = response.body_base64 and response.body_base64[:_CUT_BODY]
         return response
+
+
+def _pairs(headers: httpx.Headers) -> list[tuple[str, str]]:
+    """All headers, names in lower case: `multi_items`, which finds out about the encoding for each anew."""
+    encoding = headers.encoding
+    return [(key.decode(encoding).lower(), value.decode(encoding)) for key, value in headers.raw]
 
 
 def results(futures: Sequence[Future[T]]) -> list[T]:
