@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import MACHINE, Drive, Outcome, peer, reference
+from fuzz_drive import MACHINE, Drive, Outcome, peer, reference
 
 from conformance.fuzz.generated import PHASES
 
