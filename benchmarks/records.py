@@ -27,7 +27,7 @@ def lengthen(source: Path, target: Path, exchanges: int) -> int:
     """Write the rows of `source` to `target` over and over until there are `exchanges`; how many there are.
 
     Each time, every order has another id, wherever and however it is spelled, exchanges are numbered on, and times
-    go on. Cases get other names, and the last one is carried to its end, beyond the number asked for.
+    go on. Cases are carried out again, and the last one to its end, beyond the number asked for.
     """
     heads, rows = placed(source), list(read_rows(source))
     header = rows[0]
@@ -63,7 +63,6 @@ def _again(line: bytes, heads: set[str], turn: int, width: int, span: float) -> 
         row["n"] += turn * width
         for key in ("start", "end", "sent_at"):
             row[key] += turn * span
-        row["case"] += f"#{turn}"
         if row.get("race"):
             row["race"] += f"#{turn}"
     else:
@@ -73,8 +72,6 @@ def _again(line: bytes, heads: set[str], turn: int, width: int, span: float) -> 
 
 def _renumber(note: dict[str, Any], turn: int, width: int) -> None:
     data = note.get("data", {})
-    if note.get("case"):
-        note["case"] += f"#{turn}"
     for key in _NUMBERS:
         if isinstance(data.get(key), int):
             data[key] += turn * width

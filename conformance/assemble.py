@@ -183,7 +183,7 @@ _DRIVER_NOTES = {
 }
 
 
-def _driver_note(driver: str, notes: list[Note]) -> str:
+def _driver_note(driver: str, notes: Iterable[Note]) -> str:
     """What a driver counted, summed over its cases."""
     total: Counter[str] = Counter()
     for note in notes:
@@ -238,7 +238,7 @@ def _finding(
     )
 
 
-def _cases(notes: list[Note], statistics: _Statistics) -> list[CaseResult]:
+def _cases(notes: Iterable[Note], statistics: _Statistics) -> list[CaseResult]:
     begin = statistics.first or 0.0
     rows = []
     for case in outcomes(notes).values():

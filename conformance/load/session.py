@@ -17,7 +17,7 @@ from conformance.load.plan import Job, process_settings, user_settings
 from conformance.load.slots import UsersJournal, band_of
 from conformance.load.statistics import Statistics
 from conformance.oracle.bodies import try_parse
-from conformance.oracle.forget import forget, trim_notes
+from conformance.oracle.forget import forget
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Exchange, Header, Row
 from conformance.target.client import Call, Client, again
@@ -34,7 +34,6 @@ from conformance.target.venue import Venue
 
 DRIVER = "load"
 _KEPT = 200  # ended orders that are remembered: the listing at the end must not show them
-_TRIM = 1000  # exchanges from one trimming to the next
 _POOL = 32  # users that share a connection pool
 
 
@@ -105,8 +104,6 @@ class LoadSession:
             answer = try_parse(row.response)
             if isinstance(answer, dict) and isinstance(answer.get("id"), str):
                 self._placed.setdefault(row.case, []).append(answer["id"])
-        if row.n % _TRIM == 0:
-            trim_notes(self.judge)
 
     # ------------------------------------------------------------------ life
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _ANSWERS = 20_000  # exchanges whose bare outcome is kept: notes speak of the latest only
-_NOTES = 2_000
 _LISTINGS = 100
 KEPT = 20_000  # orders; a whole run places fewer
 _AT_ONCE = 2_000  # orders that are forgotten together
@@ -52,11 +51,6 @@ def trim(judge: Judge) -> None:
     """Drop the oldest of what is kept for each exchange and each listing."""
     _shorten(judge.answers, _ANSWERS)
     _shorten(judge.traded, _LISTINGS)
-
-
-def trim_notes(judge: Judge) -> None:
-    """Drop the oldest notes, of which a run that has no cases needs none."""
-    del judge.notes[:-_NOTES]
 
 
 def _shorten(table: dict[int, Any], most: int) -> None:

@@ -16,6 +16,7 @@ from conformance.oracle import cancels, crossings, forget, lists, probes, races,
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
+from conformance.oracle.notes import Notes
 from conformance.oracle.tally import Tally
 from conformance.record import Exchange, Footer, Header, Note, Row
 
@@ -100,7 +101,7 @@ class Judge:
         self.retired: set[int] = set()  # hashes of the ids of orders that were forgotten
         self._fed = 0
         self.answers: dict[int, tuple[str, int | None]] = {}
-        self.notes: list[Note] = []
+        self.notes = Notes()
         self.troubled: set[str] = set()
         self.overlapping = False  # whether cases are under way at the same time
         self.tangled: set[str] = set()  # cases to be carried out again, alone
@@ -185,7 +186,7 @@ class Judge:
         return case in self._under_way
 
     def _note(self, note: Note) -> None:
-        self.notes.append(note)
+        self.notes.add(note)
         if note.what == "market":
             self.tick = Decimal(str(note.data["tick"]))
             self.quiet = bool(note.data.get("quiet", True))

@@ -95,7 +95,7 @@ def _decide(judge: Judge, note: Note, history: History) -> tuple[Verdict, str | 
     if found.verdict is Verdict.UNKNOWN:
         shown = list(_shown(history))
         reason = f"a history of {len(history.operations)} operations was too long to search"
-        judge.notes.append(Note("undecided", note.case, {"requirements": shown, "reason": reason}))
+        judge.notes.add(Note("undecided", note.case, {"requirements": shown, "reason": reason}))
         _take_its_word(judge, history)
         return found.verdict, None
     if found.verdict is Verdict.VIOLATED:

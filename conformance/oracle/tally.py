@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from conformance.oracle.findings import Check, Finding
 
+_CASES = 1000  # more than a run has
+
 
 @dataclass(slots=True)
 class Group:
@@ -23,22 +25,22 @@ class Group:
 
 @dataclass(slots=True)
 class Tally:
-    """All checks of one requirement."""
+    """All checks of one requirement, and (the first of) the cases that they were made in."""
 
     checks: int = 0
-    cases: dict[str, int] = field(default_factory=dict)
+    cases: set[str] = field(default_factory=set)
     groups: dict[str, Group] = field(default_factory=dict)
     schemes: set[str] = field(default_factory=set)
 
     def hold(self, case: str) -> None:
         """Count an exchange of a case that could have broken the requirement and did not."""
         self.checks += 1
-        self.cases[case] = self.cases.get(case, 0) + 1
+        if len(self.cases) < _CASES:
+            self.cases.add(case)
 
     def add(self, check: Check) -> None:
         """Count a check and keep its finding, if it has one."""
-        self.checks += 1
-        self.cases[check.case] = self.cases.get(check.case, 0) + 1
+        self.hold(check.case)
         finding = check.finding
         if finding is None:
             return

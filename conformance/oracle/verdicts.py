@@ -58,7 +58,7 @@ class Decision:
     reason: str | None = None
 
 
-def outcomes(notes: list[Note]) -> dict[str, CaseOutcome]:
+def outcomes(notes: Iterable[Note]) -> dict[str, CaseOutcome]:
     """The outcome of every case that a record tells of. One that never ended is undecided."""
     cases: dict[str, CaseOutcome] = {}
     for note in notes:
@@ -72,7 +72,7 @@ def outcomes(notes: list[Note]) -> dict[str, CaseOutcome]:
     return cases
 
 
-def lacks_of(notes: list[Note]) -> list[str]:
+def lacks_of(notes: Iterable[Note]) -> list[str]:
     """What a run went on without although it was given."""
     return [str(text) for note in notes if note.what == "lacks" for text in note.data.get("texts", [])]
 

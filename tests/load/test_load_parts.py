@@ -18,7 +18,7 @@ from conformance.load.plan import Job, make_plan, process_settings, user_setting
 from conformance.load.slots import UsersJournal, band_of
 from conformance.load.statistics import Latencies, Statistics
 from conformance.load.trader import Turn
-from conformance.oracle.forget import forget, trim, trim_notes
+from conformance.oracle.forget import forget, trim
 from conformance.oracle.judge import Judge
 from conformance.target.market import Band, Rules
 from conformance.target.settings import Account, Safety, Settings
@@ -149,7 +149,6 @@ def test_forgetting_keeps_the_judge_small() -> None:
         for name in list(judge.ledger.orders)[:-10]:
             forget(judge, name)
         trim(judge)
-        trim_notes(judge)
     assert len(judge.ledger.orders) == 10
     assert len(judge.unlisted) <= 10
     assert not judge.finish() or all(c.finding is None for c in judge.finish())
