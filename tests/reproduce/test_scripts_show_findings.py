@@ -59,6 +59,9 @@ def sound() -> Iterator[Target]:
         yield target
 
 
+TRIES = 3  # a timestamp just outside the window may be within it by the time a busy machine has sent it
+
+
 def normal(text: str) -> str:
     """An answer without what differs from run to run: `<status> <body>`, ids and times by their relation."""
     status, _, body = text.partition(" ")
@@ -120,8 +123,12 @@ def test_a_script_shows_its_finding_again(name: str, tmp_path: Path, sound: Targ
             assert answers(again.stdout) == seen, again.stdout
             assert not [secret for secret in target.secrets if secret in again.stdout]
             assert target.open_orders() <= left, "the script left orders open"
-            well = bash(finding.curl, {**sound.env, "BASE_URL": sound.base_url})
-            assert (well.returncode, well.stderr) == (0, ""), well.stdout
-            assert answers(well.stdout).keys() == seen.keys()
-            assert answers(well.stdout) != seen, "a sound server looks faulty"
+            for _ in range(TRIES):
+                well = bash(finding.curl, {**sound.env, "BASE_URL": sound.base_url})
+                assert (well.returncode, well.stderr) == (0, ""), well.stdout
+                assert answers(well.stdout).keys() == seen.keys()
+                if answers(well.stdout) != seen:
+                    break
+            else:
+                pytest.fail("a sound server looks faulty")
             assert sound.open_orders() == set()
