@@ -45,7 +45,7 @@ EXERCISES = (
 # examples, steps in each, and seconds on a distant target, where fewer examples have to do
 BUDGETS = {"quick": (6, 12, 6), "standard": (25, 16, 6), "thorough": (120, 25, 180)}
 _REQUESTS = 2.3  # in a step, about
-_LEAST = 3
+_LEAST = 2
 _LEVELS = 4
 _BESIDE = 3  # orders at the same price that are looked at after a cancel
 _SHRINK_RUNS, _SHRINK_S = 200, 10  # examples, and seconds of requests, that may go into a shorter failure

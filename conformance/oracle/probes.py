@@ -110,6 +110,10 @@ def judge_funds(judge: Judge, note: Note) -> None:
     check = judge.held_back.pop(int(note.data.get("attempt", 0)), None)
     if check is None:
         return
+    if judge.overlapping:  # what else the account does meanwhile moves its balance too: it is tried again, alone
+        judge.tangled.add(note.case)
+        judge.troubled.add(note.case)
+        return
     before, after = (judge.traded.get(int(note.data.get(name, 0))) for name in ("before", "after"))
     if before == after:
         judge.add(check)

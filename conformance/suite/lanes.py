@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
 MOST = 20
 FEW = 6  # lanes for cases that list orders: longer lists could be cut off
+ONE_SIDED = 2  # lanes for cases that take a whole balance: one for each side
 _WITH_BOOK = 10  # lanes that take turns with the book: one or two trade, the others do what comes before and after
 _TURNS = "answers take very long: cases that trade are tried with one credential by turns"
 _RACERS = 6  # connections of an arena
-SHARED = frozenset(
-    {"venue", "states", "arena", "aged", "generated"}
-)  # what a case may ask for and yet overlap with others
+# what a case may ask for and yet overlap with others
+SHARED = frozenset({"venue", "states", "arena", "aged", "funds", "generated"})
 
 
 def lanes_for(pace: float, most: int | None) -> int:
@@ -67,7 +67,7 @@ class Lane:
         """What is called `name` in the arguments of a case."""
         if name == "aged":
             return self.session.aged.on(self.venue, self.states)
-        return self.session.generated if name == "generated" else getattr(self, name)
+        return getattr(self.session if name in ("funds", "generated") else self, name)
 
     def close(self) -> None:
         """Close its connections."""
@@ -79,13 +79,15 @@ class Lane:
 class Overlapping:
     """A case that may overlap with others; `call` carries it out with what a lane gives it.
 
-    `is_twin` says that there is the same case with another credential, whose turn it is (`suite/twins.py`).
+    `is_twin` says that there is the same case with another credential, whose turn it is (`suite/twins.py`). Of the
+    cases with the same `key` one is carried out at a time.
     """
 
     name: str
     requirements: list[str]
     call: Callable[[Lane], object]
     is_twin: bool = False
+    key: str | None = None
 
 
 class Lanes:
@@ -102,6 +104,7 @@ class Lanes:
         self._untried: deque[Overlapping] = deque()
         self._put_off: deque[Overlapping] = deque()
         self._trying = 0
+        self._keys: set[str | None] = set()  # those of the cases under way
         self._lock = threading.Condition()
         self._failures: list[BaseException] = []
 
@@ -171,9 +174,12 @@ class Lanes:
             while True:
                 if number < _WITH_BOOK and self._put_off:
                     return self._put_off.popleft(), False
-                if self._untried:
-                    self._trying += 1
-                    return self._untried.popleft(), True
+                for case in self._untried:
+                    if case.key is None or case.key not in self._keys:
+                        self._untried.remove(case)
+                        self._keys.add(case.key)
+                        self._trying += 1
+                        return case, True
                 if number >= _WITH_BOOK or not self._trying:
                     return None
                 self._lock.wait()
@@ -183,12 +189,13 @@ class Lanes:
         try:
             outcome = self.session.carry_out(case.name, case.requirements, lambda: case.call(lane), lane)
         except BookNeeded:
-            if case.is_twin and self.session.is_far:
+            if case.is_twin and self.session.takes_turns:
                 outcome = self.session.leave_out(case.name, case.requirements, _TURNS)
         finally:
             self._book.release(lane.venue)
             with self._lock:
                 self._trying -= untried
+                self._keys.discard(case.key)
                 if untried and outcome is None:
                     self._put_off.append(case)
                 self._lock.notify_all()

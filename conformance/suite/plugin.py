@@ -28,6 +28,7 @@ _MARKS = (
     "profile(name): the smallest profile that runs the case (standard or thorough)",
     "alone: the case may not overlap with others",
     "few: the case lists open orders, so it overlaps with a few others only",
+    "one_sided: the case takes the whole balance for its side, so it overlaps with one of the other side only",
     "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
 )
@@ -121,16 +122,19 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
-    from conformance.suite.lanes import FEW, MOST
+    from conformance.suite.lanes import FEW, MOST, ONE_SIDED
 
     session.config.stash[_OUTCOMES] = {}
-    for group, most in ((0, MOST), (1, FEW)):
+    for group, most in enumerate((MOST, FEW, ONE_SIDED)):
         cases = list(_overlapping(session.items, group))
         session.config.stash[_OUTCOMES] |= session.config.stash[_SESSION].overlap(cases, most)
 
 
 def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
-    """The cases that may overlap, those that ask for nothing but what each lane has: with most, 0, or a few, 1."""
+    """The cases that may overlap, those that ask for nothing but what each lane has.
+
+    With most others (group 0), with a few (1), or with one of the other side (2).
+    """
     from conformance.suite.lanes import SHARED, Overlapping
     from conformance.suite.twins import twins
 
@@ -140,17 +144,20 @@ def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
         names = item._fixtureinfo.argnames
         given = item.callspec.params if hasattr(item, "callspec") else {}
         asked = [name for name in names if name not in given]
-        few = turn(item) == 1 or item.get_closest_marker("few") is not None
-        if (
-            turn(item) == 2
-            or few != group
-            or item.get_closest_marker("alone") is not None
-            or not SHARED.issuperset(asked)
-        ):
+        if _group(item) != group or not SHARED.issuperset(asked):
             continue
-
         call = _call(item.obj, given, asked)
-        yield Overlapping(case_name(item), requirements_of(item), call, item.nodeid in left_out)
+        key = str(given["side"]) if group == 2 else None
+        yield Overlapping(case_name(item), requirements_of(item), call, item.nodeid in left_out, key)
+
+
+def _group(item: pytest.Item) -> int | None:
+    """Which group a case overlaps in, None if it goes alone."""
+    if turn(item) == 2 or item.get_closest_marker("alone") is not None:
+        return None
+    if item.get_closest_marker("one_sided") is not None:
+        return 2
+    return int(turn(item) == 1 or item.get_closest_marker("few") is not None)
 
 
 def _call(function: Callable[..., object], given: dict[str, Any], asked: list[str]) -> Callable[[Lane], object]:
@@ -213,6 +220,12 @@ def arena(conformance_session: Session) -> Any:
 def aged(conformance_session: Session) -> Any:
     """Orders that were placed when the run began."""
     return conformance_session.aged
+
+
+@pytest.fixture
+def funds(conformance_session: Session) -> Any:
+    """What the owner could spend at last, by side."""
+    return conformance_session.funds
 
 
 @pytest.fixture

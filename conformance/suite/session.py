@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from conformance.reference.server import Running
 
 _STARTS = 8  # how often a case may start over before it is undecided
-_VERY_FAR_S = 0.1
 _PATIENCE = 3  # cases that may end so before the others start over only once: what lasts is not passing trouble
 
 
@@ -103,6 +103,7 @@ class Session:
         self.lane = Lane(self, self.venue)
         self.states = self.lane.states
         self.aged = Aged(self.venue, self.states)
+        self.funds: dict[str, Decimal] = {}  # what the owner could spend at last, by side: where searches begin
 
     def _hear(self, row: Row) -> None:
         for check in self.judge.feed(row):
@@ -228,10 +229,9 @@ class Session:
         return lanes.outcomes
 
     @property
-    def is_far(self) -> bool:
-        """Whether answers take so long that a standard run would last many minutes."""
-        both = len(self.settings.owner.schemes) > 1
-        return both and self.options.profile != "thorough" and self.client.pace > _VERY_FAR_S
+    def takes_turns(self) -> bool:
+        """Whether cases that trade are to be tried with one credential by turns."""
+        return len(self.settings.owner.schemes) > 1 and self.venue.is_very_far
 
     def leave_out(self, name: str, requirements: list[str], why: str) -> tuple[str, str | None]:
         """Record that a case is not carried out; its outcome."""

@@ -19,6 +19,7 @@ from conformance.target.venue import Venue
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
 _STATES = ("open", "canceled twice", "partially filled")
+_ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the balance for the other side alone
 _FILLS = {
     "partially filled": Fills(resting=("3", "1")),
     "nearly filled": Fills(resting=("3", "8.9")),
@@ -32,18 +33,15 @@ _BY_TURNS = (  # each with one credential, the next one with the other
 )
 
 
-@pytest.fixture(scope="module")
-def funds() -> dict[str, Decimal]:
-    """What an account could spend at last, by side: where the next search begins."""
-    return {}
-
-
 _LOCKS = pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
 
 
 @_LOCKS
 @pytest.mark.parametrize("side", ["buy", "sell"])
-@pytest.mark.parametrize("state", _STATES)
+@pytest.mark.parametrize(
+    "state",
+    [pytest.param(state, marks=pytest.mark.alone if "filled" in state else _ONE_SIDED) for state in _STATES],
+)
 def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
     """What could be placed before can be placed after, to the lot, and not a lot more.
 
@@ -58,6 +56,7 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
 
 
 @_LOCKS
+@pytest.mark.alone
 @pytest.mark.profile("standard")
 @pytest.mark.parametrize(("state", "side"), _BY_TURNS)
 def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, funds: dict[str, Decimal]) -> None:
@@ -103,6 +102,7 @@ def _release(venue: Venue, states: States, scheme: str, side: str, state: str, f
 
 
 @_LOCKS
+@pytest.mark.alone
 @pytest.mark.profile("standard")
 @SIDES
 def test_locks_side_by_side(
@@ -134,21 +134,23 @@ def test_locks_side_by_side(
 
 @pytest.mark.exercises("cancel.refusals.forbidden")
 @pytest.mark.profile("standard")
+@_ONE_SIDED
 @SIDES
-def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str) -> None:
+def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str, funds: dict[str, Decimal]) -> None:
     """Who tried to cancel another user's order has no more to place with than before."""
     _only_here(venue)
     venue.account("counterparty")
     price = venue.band.resting(side)
     order = states.open(side, price=price, quantity=states.units("1000"), account="counterparty")
     before = _own_trades(venue)
-    _, too_much = largest(venue, side, price)
+    _, too_much = _most(venue, side, price, funds)
     venue.cancel(order)
     more = too_much + venue.rules.lot
     _attempt(venue, side, price, more, "cancel.refusals.forbidden", "refused", before)
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
+@_ONE_SIDED
 @SIDES
 def test_refusals_release_nothing(
     venue: Venue, states: States, scheme: str, side: str, funds: dict[str, Decimal]

@@ -23,12 +23,14 @@ from conformance.target.venue import Venue
 
 # profile: (overlaps wanted, races at most)
 _ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
+_ROUNDS_VERY_FAR = (3, 6)
 _SIDES = ("buy", "sell")
 
 
 def _rounds(venue: Venue) -> tuple[int, int]:
     profile = venue.judge.header.profile if venue.judge.header else "standard"
-    return _ROUNDS.get(profile, _ROUNDS["standard"])
+    rounds = _ROUNDS.get(profile, _ROUNDS["standard"])
+    return min(rounds, _ROUNDS_VERY_FAR) if venue.is_very_far else rounds
 
 
 def _note(venue: Venue, overlapped: int, races: int) -> None:

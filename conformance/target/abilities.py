@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from conformance.errors import TargetError
@@ -125,25 +126,33 @@ def check_users(venue: Venue) -> list[tuple[TargetError, str, str]]:
     if sum(len(schemes) for schemes in accounts.values()) < 2:
         return []
     found: list[tuple[TargetError, str, str]] = []
-    orders = {name: _resting(venue, name, schemes[0]) for name, schemes in accounts.items()}
-    owners = orders["owner"]
-    for name, schemes in accounts.items():
-        for scheme in schemes:
-            own, foreign = orders[name], owners if name != "owner" else None
-            stray = own is not None and scheme != schemes[0] and not _sees(venue, own, name, scheme)
-            same = foreign is not None and _sees(venue, foreign, name, scheme)
-            if stray:
-                whose = "the owner's" if same else "another user's"
-                text = f"the {scheme} of the {name} account is {whose}, and not that of its {schemes[0]}"
-            elif same and _cannot_trade(venue, scheme):
-                text = f"the {scheme} of the counterparty is the owner's: fills and foreign orders need two users"
-            else:
-                continue
-            hint = f"the accounts may be mixed up: look at {variable(name, scheme)}"
-            found.append((TargetError(text, hint), name, scheme))
-    for order in orders.values():
-        if order is not None:
-            end(venue, order)
+    placing = [partial(_resting, venue, name, schemes[0]) for name, schemes in accounts.items()]
+    orders = dict(zip(accounts, venue.client.together(placing), strict=True))
+    asked = [
+        (name, scheme, whose, order)
+        for name, schemes in accounts.items()
+        for scheme in schemes
+        for whose, order in orders.items()
+        if order is not None and (scheme != schemes[0] if whose == name else whose == "owner")
+    ]
+    answers = venue.client.together(
+        [partial(_sees, venue, order, name, scheme) for name, scheme, _, order in asked]
+    )
+    seen = {ask[:3]: sees for ask, sees in zip(asked, answers, strict=True)}
+    for name, scheme in ((name, scheme) for name, schemes in accounts.items() for scheme in schemes):
+        first = accounts[name][0]
+        stray = seen.get((name, scheme, name)) is False
+        same = name != "owner" and seen.get((name, scheme, "owner"), False)
+        if stray:
+            whose = "the owner's" if same else "another user's"
+            text = f"the {scheme} of the {name} account is {whose}, and not that of its {first}"
+        elif same and _cannot_trade(venue, scheme):
+            text = f"the {scheme} of the counterparty is the owner's: fills and foreign orders need two users"
+        else:
+            continue
+        hint = f"the accounts may be mixed up: look at {variable(name, scheme)}"
+        found.append((TargetError(text, hint), name, scheme))
+    venue.client.together([partial(end, venue, order) for order in orders.values() if order is not None])
     return found
 
 

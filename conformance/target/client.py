@@ -30,6 +30,7 @@ from conformance.target.transport import Transport, proxy_for
 
 T = TypeVar("T")
 FAR_S = 0.015  # with answers quicker than this our own work is the larger part, and nothing is won by overlap
+VERY_FAR_S = 0.1  # with answers slower than this a whole run would last many minutes
 _AT_ONCE = 8  # requests of one case
 _PACE_OF = 15  # exchanges
 _HEADERS = {

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 import jwt
 
@@ -18,7 +19,7 @@ from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 from conformance.target.abilities import UNKNOWN_ID, check_trading, check_users
-from conformance.target.client import Call
+from conformance.target.client import FAR_S, Call
 from conformance.target.listing import choose_market as choose_market
 from conformance.target.market import default_band, discover
 from conformance.target.settings import PREFIX, Account
@@ -55,12 +56,12 @@ def _lacks(venue: Venue) -> Iterator[TargetError]:
         if venue.closed is None:
             raise
         yield error
-    for name, scheme in credentials(venue):
+    for name, scheme in _not_accepted(venue):
         try:
             check_credential(venue, name, scheme)
         except TargetError as error:
             yield give_up(venue, name, scheme, error, refused=True)
-    for name, scheme in credentials(venue):
+    for name, scheme in [] if _all_trade(venue) else credentials(venue):
         closed = venue.closed
         try:
             check_trading(venue, name, scheme)
@@ -76,6 +77,27 @@ def _lacks(venue: Venue) -> Iterator[TargetError]:
 def credentials(venue: Venue) -> list[tuple[str, str]]:
     """All credentials as account and scheme."""
     return [(name, scheme) for name, account in venue.settings.accounts.items() for scheme in account.schemes]
+
+
+def _not_accepted(venue: Venue) -> list[tuple[str, str]]:
+    """The credentials that are to be checked one by one: where answers take long, those not accepted at once."""
+    if venue.client.pace < FAR_S:
+        return credentials(venue)
+    pairs = credentials(venue)
+    answers = venue.client.together([partial(_probe, venue, *pair) for pair in pairs])
+    return [pair for pair, exchange in zip(pairs, answers, strict=True) if not _is_accepted(exchange)]
+
+
+def _all_trade(venue: Venue) -> bool:
+    """Whether all credentials may trade, tried at the same time; False if that is to be found out one by one."""
+    if venue.client.pace < FAR_S or venue.closed is not None:
+        return False
+    try:
+        venue.client.together([partial(check_trading, venue, *pair) for pair in credentials(venue)])
+    except (TargetError, Trouble, Undecidable):
+        venue.closed = None
+        return False
+    return True
 
 
 def give_up(venue: Venue, name: str, scheme: str, error: TargetError, *, refused: bool = False) -> TargetError:
@@ -110,14 +132,12 @@ def hint_for(trouble: str) -> str:
 
 def check_credential(venue: Venue, name: str, scheme: str) -> None:
     """A good credential must be accepted; with an API key, the clock is tried in steps until it is."""
-    exchange = _probe(venue, name, scheme)
-    if exchange.response is not None and exchange.response.status != 401:
+    if _is_accepted(_probe(venue, name, scheme)):
         return
     if scheme == "api_key":
         for offset in _offsets(venue):
             venue.clock.settle(offset)
-            exchange = _probe(venue, name, scheme)
-            if exchange.response is not None and exchange.response.status != 401:
+            if _is_accepted(_probe(venue, name, scheme)):
                 return
         venue.clock.settle(None)
     why, hint = _why_refused(venue.account(name), scheme)
@@ -152,6 +172,10 @@ def _probe(venue: Venue, name: str, scheme: str) -> Exchange:
     credential = venue.credential(name, scheme)
     call = Call("query_order", "GET", f"/spot/orders/{UNKNOWN_ID}", signer=credential.signer, auth=credential.auth)
     return venue.settled(call, repeatable=True)
+
+
+def _is_accepted(exchange: Exchange) -> bool:
+    return exchange.response is not None and exchange.response.status != 401
 
 
 def _offsets(venue: Venue) -> list[float]:

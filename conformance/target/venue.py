@@ -30,7 +30,7 @@ from conformance.oracle.lists import items_of
 from conformance.oracle.trades import volumes
 from conformance.record import Auth, Exchange, Take
 from conformance.target.book import Book
-from conformance.target.client import Call, Client, again
+from conformance.target.client import VERY_FAR_S, Call, Client, again
 from conformance.target.market import Band, Rules
 from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
@@ -88,6 +88,12 @@ class Venue:
         venue.random = random.Random(self.random.random())
         venue.band = replace(self.band, lane=lane)
         return venue
+
+    @property
+    def is_very_far(self) -> bool:
+        """Whether answers take so long that less has to do; the profile `thorough` does everything all the same."""
+        header = self.judge.header
+        return self.client.pace > VERY_FAR_S and (header is None or header.profile != "thorough")
 
     # ------------------------------------------------------------------ credentials
 

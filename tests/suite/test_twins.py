@@ -12,6 +12,7 @@ import pytest
 from conformance.runner import CASES
 from conformance.suite.session import Session
 from conformance.suite.twins import twins
+from conformance.target.venue import Venue
 
 
 class _Items:
@@ -72,10 +73,13 @@ def test_each_credential_comes_with_each_side(items: list[pytest.Function]) -> N
     ],
 )
 def test_what_is_very_far(pace: float, profile: str, schemes: list[str], far: bool) -> None:
-    session = SimpleNamespace(
-        client=SimpleNamespace(pace=pace),
-        options=SimpleNamespace(profile=profile),
-        settings=SimpleNamespace(owner=SimpleNamespace(schemes=schemes)),
-    )
-    is_far = cast(Any, inspect.getattr_static(Session, "is_far")).fget
-    assert is_far(session) is far
+    header = SimpleNamespace(profile=profile)
+    venue: Any = SimpleNamespace(client=SimpleNamespace(pace=pace), judge=SimpleNamespace(header=header))
+    venue.is_very_far = _value(Venue, "is_very_far", venue)
+    session = SimpleNamespace(venue=venue, settings=SimpleNamespace(owner=SimpleNamespace(schemes=schemes)))
+    assert _value(Session, "takes_turns", session) is far
+
+
+def _value(kind: type, name: str, instance: object) -> object:
+    """What a property comes to for something that stands in for an instance."""
+    return cast(Any, inspect.getattr_static(kind, name)).fget(instance)
