@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Sequence
 from statistics import median
 
+from msgspec.structs import replace
+
 from conformance.bash import PRELUDE, helpers_for
 from conformance.oracle.bodies import is_infrastructure, is_transient
 from conformance.oracle.findings import Finding
@@ -107,8 +109,10 @@ def recipe_of(auth: Auth) -> str | None:
         return flaw.bash
     if auth.how == "expired":
         return f'AUTH="Bearer $(secret {auth.account.upper()}_EXPIRED_JWT)"'
-    if auth.how == "same timestamp":
-        return "TIMESTAMP=${SAME:=$TIMESTAMP}; sign"
+    how, comma, _ = auth.how.rpartition(", same timestamp")
+    if auth.how == "same timestamp" or comma:
+        spoiled = recipe_of(replace(auth, how=how)) if comma else "sign"
+        return f"TIMESTAMP=${{SAME:=$TIMESTAMP}}; {spoiled}"
     if match := re.fullmatch(r"timestamp ([+-]\d{1,15}) ms", auth.how):
         return f"TIMESTAMP=$((TIMESTAMP {match[1][0]} {int(match[1][1:])})); sign"
     if match := re.fullmatch(r"header ([A-Za-z-]{1,40})", auth.how):

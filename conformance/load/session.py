@@ -20,7 +20,7 @@ from conformance.oracle.bodies import try_parse
 from conformance.oracle.forget import forget
 from conformance.oracle.judge import Judge
 from conformance.record import SCHEMA, Exchange, Header, Row
-from conformance.target.client import Call, Client, again
+from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import check_credential, hint_for, make_contact
 from conformance.target.listing import choose_market
@@ -47,10 +47,6 @@ class UserVenue(Venue):
         self.rules = self.band.rules
         self.reached = self.shared = True
         self.restart(f"{DRIVER}::user-{number}", DRIVER)
-
-    def send(self, call: Call) -> Exchange:
-        """Send once, as this user."""
-        return self.client.send(again(call, case=self.case, driver=self.driver), self.http)
 
 
 class LoadSession:

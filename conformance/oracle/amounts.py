@@ -43,8 +43,8 @@ def is_average(shown: Decimal, exact: Fraction, tick: Decimal) -> bool:
     """Whether `shown` is `exact` up to rounding.
 
     Which digits an average keeps is left open, so an error of one unit of the last digit shown is rounding; but
-    the average of prices is never allowed to be more than a tick off.
+    it keeps more than the tick's, so it is never more than a tenth of a tick off.
     """
     exponent = shown.as_tuple().exponent
     unit = Fraction(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0))
-    return abs(Fraction(shown) - exact) <= min(unit, Fraction(tick))
+    return abs(Fraction(shown) - exact) <= min(unit, Fraction(tick) / 10)

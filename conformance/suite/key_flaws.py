@@ -9,7 +9,15 @@ import secrets
 
 from conformance.record import Auth
 from conformance.suite.signature_flaws import SIGNATURE_FLAWS
-from conformance.suite.tampering import KeyFlaw, change_key, key_in_query, set_fields, stamp, swap_case_or_flip
+from conformance.suite.tampering import (
+    KeyFlaw,
+    change_key,
+    key_as_token,
+    key_in_query,
+    set_fields,
+    stamp,
+    swap_case_or_flip,
+)
 from conformance.target.signing import ApiKeyAuth
 from conformance.target.venue import Credential, Venue
 
@@ -34,10 +42,10 @@ KEY_FLAWS = (
     ),
     KeyFlaw(
         _TIME + "stale",
-        "a minute old, recvWindow",
-        "TIMESTAMP=$((TIMESTAMP - 60000)); sign",
-        before=stamp(lambda t: str(t - _MINUTE)),
-        query="recvWindow=120000",
+        "twenty seconds old, recvWindow",
+        "TIMESTAMP=$((TIMESTAMP - 20000)); sign",
+        before=stamp(lambda t: str(t - 20_000)),
+        query="recvWindow=60000",
     ),
     KeyFlaw(
         _TIME + "stale",
@@ -50,6 +58,12 @@ KEY_FLAWS = (
         "a year old",
         "TIMESTAMP=$((TIMESTAMP - 365 * 86400000)); sign",
         before=stamp(lambda t: str(t - 365 * _DAY)),
+    ),
+    KeyFlaw(
+        _TIME + "stale",
+        "as old as 32 bits count",
+        "TIMESTAMP=$((TIMESTAMP - 4294967296)); sign",
+        before=stamp(lambda t: str(t - 2**32)),
     ),
     KeyFlaw(_TIME + "stale", "zero", "TIMESTAMP=0; sign", before=set_fields(timestamp="0")),
     KeyFlaw(
@@ -132,6 +146,13 @@ KEY_FLAWS = (
         "QUERY=$QUERY=$KEY; unset KEY; sign",
         before=key_in_query,
         query="apiKey",
+    ),
+    KeyFlaw(
+        "cancel.key.absent",
+        "key as a bearer token",
+        'unset TIMESTAMP; HEADER=Authorization KEY="Bearer $KEY"; sign; unset SIGNATURE',
+        before=key_as_token,
+        after=set_fields(signature=None),
     ),
     KeyFlaw(
         "cancel.key.unsigned-legacy",

@@ -96,6 +96,11 @@ def key_in_query(draft: Draft) -> None:
     draft.query, draft.key = f"{draft.query}={draft.key}", None
 
 
+def key_as_token(draft: Draft) -> None:
+    """Send the key as a bearer token, and nothing else."""
+    draft.timestamp, draft.key_header, draft.key = None, "Authorization", f"Bearer {draft.key}"
+
+
 def flip(index: int) -> Callable[[str], str]:
     """Another hex digit at `index`."""
 

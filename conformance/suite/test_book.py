@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from conformance.oracle.ledger import Order
-from conformance.suite.crossing import meet_oneself, rest_instead
-from conformance.target.states import States
+from conformance.record import Take
+from conformance.suite.crossing import cross, meet_oneself, rest_instead
+from conformance.target.states import OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
-SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+SIDE = ("buy", "sell")
+SIDES = pytest.mark.parametrize("side", SIDE)
 POSITIONS = {"first": 0, "in between": 1, "last": 3}
+_QUEUE = 12  # orders at one price
 
 
 def _fills_in_turn(venue: Venue, states: States, first: Order) -> None:
@@ -71,6 +74,54 @@ def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side:
     venue.cancel(best, scheme=scheme)
     states.take(following, states.units("1"), aim="cancel.effects.own-orders", price=last.price)
     venue.look_all([following, last, best])
+
+
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
+@SIDES
+@pytest.mark.parametrize("position", [1, 2], ids=["in between", "last"])
+def test_other_prices_trade_on(venue: Venue, states: States, side: str, position: int) -> None:
+    """Behind better prices a canceled order is gone too: when these have filled, nothing is at its price."""
+    levels = venue.band.levels(3, resting=side)
+    prices = levels if side == "sell" else levels[::-1]
+    orders = [states.open(side, price=price, quantity=states.units("2")) for price in prices]
+    canceled = orders[position]
+    schemes = venue.account("owner").schemes
+    venue.cancel(canceled, scheme=schemes[position % len(schemes)])
+    for order in orders[:position]:
+        states.take(order, order.remaining, aim="cancel.effects.own-orders")
+    venue.look_all(orders[:position])
+    cross(venue, states, canceled)
+
+
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
+@pytest.mark.profile("standard")
+@SIDES
+def test_long_queue(venue: Venue, states: States, side: str) -> None:
+    """The last of many orders at a price is canceled: whoever takes all of them gets all but that one."""
+    (price,) = venue.band.levels(1, resting=side)
+    size = states.units("1")
+    orders = [states.open(side, price=price, quantity=size) for _ in range(_QUEUE)]
+    canceled = orders.pop()
+    venue.cancel(canceled)
+    takes = [Take(order.id, format(price, "f"), format(size, "f")) for order in orders]
+    quantity = size * _QUEUE
+    venue.place(OTHER_SIDE[side], price, quantity, account="counterparty", tif="ioc", takes=takes)
+    venue.look_all([canceled, orders[0], orders[-1]])
+
+
+@pytest.mark.exercises("cancel.effects.own-orders")
+@pytest.mark.profile("standard")
+@pytest.mark.last
+@SIDES
+def test_the_other_side_trades_on(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """When the last order of a side is canceled, those of the other side still fill."""
+    venue.sweep(lambda order: True)
+    levels = venue.band.levels(2)
+    low, high = (states.open(s, price=p, quantity=states.units("2")) for s, p in zip(SIDE, levels, strict=True))
+    canceled, kept = (low, high) if side == "buy" else (high, low)
+    venue.cancel(canceled, scheme=scheme)
+    states.take(kept, kept.remaining, aim="cancel.effects.own-orders")
+    venue.look(kept)
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.oracle.ledger import State
 from conformance.suite.aged import Aged
 from conformance.suite.crossing import cross
 from conformance.target.states import OTHER_SIDE, Fills, States
@@ -11,6 +12,7 @@ from conformance.target.trouble import NotExercised
 from conformance.target.venue import Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
+_SAMPLE = 15  # orders
 
 
 @pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.terminal", "cancel.effects.final")
@@ -121,6 +123,17 @@ def _lists(venue: Venue, account: str) -> bool:
     listed = {str(row.get("order_id")).lower() for row in venue.trades(account) or []}
     orders = list(venue.judge.ledger.orders.values())
     return {o.id for o in orders if o.case == venue.case and o.account == account and o.fills} <= listed
+
+
+@pytest.mark.last
+@pytest.mark.exercises("cancel.effects.final", "cancel.effects.terminal", "cancel.effects.not-listed")
+def test_still_canceled(venue: Venue) -> None:
+    """At the end of the run, orders that were canceled in the course of it are as they were."""
+    ended = [order for order in venue.judge.ledger.orders.values() if order.state is State.CANCELED and order.exact]
+    for some in ([order for order in ended if order.fills], [order for order in ended if not order.fills]):
+        venue.look_all(some[:: max(1, len(some) // _SAMPLE)])
+    for account in venue.settings.accounts:
+        venue.open_orders(account)
 
 
 @pytest.mark.exercises("cancel.effects.final")

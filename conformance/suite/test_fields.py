@@ -26,6 +26,8 @@ ALL_FIELDS = pytest.mark.exercises(
     "cancel.answers.json",
 )
 _WORTH = 12  # times the smallest order, which a power of ten may be
+_LARGE = (3_000_000, 30_000, 2_000)  # times the smallest order
+_LOTS = 2000  # tried, to find a quantity
 _PAGE = 500  # fills; those of an order that was placed at the beginning are among so many
 FILLS = {
     "one fill": Fills(resting=("3",)),
@@ -137,6 +139,84 @@ def test_smallest_fill(venue: Venue, states: States, scheme: str, side: str) -> 
     venue.done_trading()
     venue.cancel(order, scheme=scheme)
     venue.look(order)
+
+
+@ALL_FIELDS
+@pytest.mark.parametrize(("side", "error"), [("buy", -1), ("sell", 1)], ids=["too small", "too large"])
+def test_inexact_doubles(venue: Venue, states: States, scheme: str, side: str, error: int) -> None:
+    """Quantities that binary floating point cannot hold, like 4.35, and a sum of such, like 0.1 + 0.2."""
+    (price,) = venue.band.levels(1, resting=side)
+    first = next(size for size in _sizes(states, "1") if _error(size) == error)
+    second = next(size for size in _sizes(states, "1.3") if float(first) + float(size) != float(first + size))
+    whole = next(size for size in _sizes(states, "6") if _error(size) == error)
+    order = states.open(side, price=price, quantity=whole)
+    states.take(order, first)
+    states.take(order, second)
+    venue.done_trading()
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+def _sizes(states: States, units: str) -> Iterator[Decimal]:
+    """Quantities from so many units upwards; a target of whole lots has none that are inexact."""
+    for lots in range(_LOTS):
+        yield states.units(units) + states.venue.rules.lot * lots
+    raise NotExercised("the lot of this market makes all quantities exact")
+
+
+def _error(size: Decimal) -> int:
+    """Whether a double, counted in units of its last digit, is too small (-1) or too large (1)."""
+    digits = max(0, -int(size.as_tuple().exponent))
+    exact, counted = int(size.scaleb(digits)), float(size) * 10.0**digits
+    return (counted > exact) - (counted < exact)
+
+
+@ALL_FIELDS
+@pytest.mark.last
+@pytest.mark.profile("standard")
+@pytest.mark.parametrize("price", ["12345.6789", "98765.4321"])
+def test_average_of_many_digits(venue: Venue, states: States, price: str) -> None:
+    """An average has as many digits as its price has. Only on this machine, where no money is at stake."""
+    _only_here(venue)
+    venue.sweep(lambda order: True)  # whoever buys at such a price would meet all others first
+    at = venue.rules.price(Decimal(price))
+    try:
+        order = states.open("sell", price=at, quantity=venue.rules.quantity(at) * 3)
+        states.take(order, venue.rules.quantity(at))
+    except Undecidable as refusal:
+        raise NotExercised(f"the target does not trade at such a price: {refusal}") from None
+    venue.cancel(order)
+    venue.look(order)
+
+
+@ALL_FIELDS
+@pytest.mark.last
+@pytest.mark.profile("standard")
+def test_large_fills(venue: Venue, states: States) -> None:
+    """Amount filled and average of an order of millions, or of what the accounts can pay. Only on this machine."""
+    _only_here(venue)
+    better, price = venue.band.levels(2)
+    for size in _LARGE:
+        first, then = (
+            venue.rules.quantity(price, Decimal(size) * share) for share in (Decimal("0.3"), Decimal("0.25"))
+        )
+        try:
+            ahead = states.open("sell", price=better, quantity=first, account="counterparty")
+            take = Take(ahead.id, format(better, "f"), format(first, "f"))
+            order = venue.place("buy", price, first * 3, takes=[take])
+            states.take(order, then)
+        except Undecidable:  # more than the accounts hold
+            venue.sweep()
+            continue
+        venue.cancel(order)
+        venue.look(order)
+        return
+    raise NotExercised("the accounts do not hold enough")
+
+
+def _only_here(venue: Venue) -> None:
+    if not venue.settings.is_loopback or not venue.band.quiet:
+        raise NotExercised("trades of large amounts are made on this machine only, where nobody else trades")
 
 
 @ALL_FIELDS

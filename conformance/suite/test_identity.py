@@ -1,7 +1,7 @@
 """Chapter: What identifies the order. The path id, whole, and nothing else."""
 
 import json
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -60,6 +60,29 @@ def test_neighbouring_id(venue: Venue, states: States, scheme: str, position: in
     venue.cancel(neighbour(order, position), scheme=scheme, aim="cancel.identity.whole-id")
     venue.look(order)
     venue.cancel(order, scheme=scheme)
+
+
+@pytest.mark.exercises("cancel.identity.whole-id", "cancel.refusals.not-found")
+def test_rearranged_id(venue: Venue, states: States, scheme: str) -> None:
+    """The digits of a live order's id, arranged otherwise, are the id of no order."""
+    order = states.open()
+    digits = order.id.replace("-", "")
+    for text in (digits[24:] + digits[8:24] + digits[:8], digits[4:8] + digits[:4] + digits[8:]):
+        venue.cancel(str(UUID(text)), scheme=scheme, aim="cancel.identity.whole-id")
+        venue.look(order)
+    venue.cancel(order, scheme=scheme)
+
+
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+@pytest.mark.parametrize("known", [True, False], ids=["with an id", "with an unknown id"])
+def test_symbol_in_query(venue: Venue, states: States, scheme: str, known: bool) -> None:
+    """The parameter of Cancel All beside an id cancels no more than the id does."""
+    named, others = states.open("buy"), [states.open("buy"), states.open("sell")]
+    if venue.settings.counterparty is not None:
+        others.append(states.open("buy", account="counterparty"))
+    target = named if known else str(uuid4())
+    venue.cancel(target, scheme=scheme, query=f"symbol={venue.rules.symbol}")
+    venue.look_all([named, *others])
 
 
 def neighbour(order: Order, position: int) -> str:

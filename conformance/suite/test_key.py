@@ -94,6 +94,25 @@ def test_replay_on_another_order(venue: Venue, states: States) -> None:
     venue.look(second)
 
 
+@pytest.mark.exercises("cancel.key.signature.altered", "cancel.refusals.unauthorized")
+def test_altered_after_a_good_one(venue: Venue, states: States) -> None:
+    """That a key and timestamp were seen with a good signature does not help a request with another one."""
+    first, second = states.open(), states.open()
+    stamp = str(venue.clock.now_ms())
+    good = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp), "same timestamp")
+    venue.cancel(first, credential=good)
+    flaw = next(flaw for flaw in KEY_FLAWS if flaw.requirement.endswith("signature.altered"))
+    signer = ApiKeyAuth(
+        venue.account("owner"),
+        venue.clock.now_ms,
+        before=lambda draft: setattr(draft, "timestamp", stamp),
+        after=flaw.after,
+    )
+    auth = Auth("owner", "api_key", flaw.requirement, how=f"{flaw.name}, same timestamp")
+    venue.cancel(second, credential=Credential(auth, signer))
+    venue.look(second)
+
+
 @pytest.mark.exercises("cancel.refusals.unauthorized")
 def test_refused_cancel_of_a_partially_filled_order(venue: Venue, states: States) -> None:
     """A spoiled request has no effect on an order with fills either."""

@@ -4,8 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from conformance.oracle.ledger import Order
-from conformance.target.states import SEVERAL_FILLS, States
+from conformance.oracle.ledger import Order, State
+from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
@@ -49,6 +49,21 @@ def test_filled_while_placed(venue: Venue, states: States, scheme: str, side: st
     venue.look(order)
 
 
+@pytest.mark.exercises("cancel.success.open")
+@SIDES
+def test_after_a_self_trade(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """An order that its owner would have met, and was refused to, is canceled like any other."""
+    (price,) = venue.band.levels(1)
+    order = states.open(side, price=price, quantity=states.units("2"))
+    exchange = venue.new_order(OTHER_SIDE[side], price, states.units("1"), tif="ioc")
+    if exchange.response is None or exchange.response.status == 200:
+        order.state = State.UNSURE
+        raise NotExercised("the target lets an account trade with itself")
+    venue.look(order)
+    venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
 @pytest.mark.exercises("cancel.success.partially-filled")
 @SIDES
 def test_nearly_filled(venue: Venue, states: States, scheme: str, side: str) -> None:
@@ -66,6 +81,14 @@ def test_upper_case_id(venue: Venue, states: States, scheme: str) -> None:
     """An upper-case UUID is the same UUID (RFC 9562, section 4)."""
     order = states.open()
     venue.cancel(order.id.upper(), scheme=scheme, aim="cancel.success.uuid-case")
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.open", "cancel.fields.decimal-strings")
+def test_other_language(venue: Venue, states: States, scheme: str) -> None:
+    """The answer is for programs: amounts have a point, whatever language a client prefers."""
+    order = states.open()
+    venue.cancel(order, scheme=scheme, headers={"Accept-Language": "de-DE, de;q=0.9"})
     venue.look(order)
 
 

@@ -128,21 +128,25 @@ def check_users(venue: Venue) -> list[tuple[TargetError, str, str]]:
     found: list[tuple[TargetError, str, str]] = []
     placing = [partial(_resting, venue, name, schemes[0]) for name, schemes in accounts.items()]
     orders = dict(zip(accounts, venue.client.together(placing), strict=True))
-    asked = [
-        (name, scheme, whose, order)
+    asked = {
+        (name, scheme, whose): order
         for name, schemes in accounts.items()
         for scheme in schemes
         for whose, order in orders.items()
         if order is not None and (scheme != schemes[0] if whose == name else whose == "owner")
-    ]
-    answers = venue.client.together(
-        [partial(_sees, venue, order, name, scheme) for name, scheme, _, order in asked]
-    )
-    seen = {ask[:3]: sees for ask, sees in zip(asked, answers, strict=True)}
+    }
+    asking = [partial(_sees, venue, order, *key[:2]) for key, order in asked.items()]
+    seen = dict(zip(asked, venue.client.together(asking), strict=True))
+
+    def sees_again(key: tuple[str, str, str]) -> bool:
+        """On a connection of its own: a target may take whoever comes by one for the first who did."""
+        with venue.apart() as apart:
+            return _sees(apart, asked[key], *key[:2])
+
     for name, scheme in ((name, scheme) for name, schemes in accounts.items() for scheme in schemes):
-        first = accounts[name][0]
-        stray = seen.get((name, scheme, name)) is False
-        same = name != "owner" and seen.get((name, scheme, "owner"), False)
+        first, own, owners = accounts[name][0], (name, scheme, name), (name, scheme, "owner")
+        stray = seen.get(own) is False and not sees_again(own)
+        same = name != "owner" and seen.get(owners, False) and sees_again(owners)
         if stray:
             whose = "the owner's" if same else "another user's"
             text = f"the {scheme} of the {name} account is {whose}, and not that of its {first}"

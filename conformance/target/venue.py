@@ -14,7 +14,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -35,6 +35,7 @@ from conformance.target.market import Band, Rules
 from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
 from conformance.target.signing import ApiKeyAuth, JwtAuth
+from conformance.target.transport import Transport
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
@@ -69,6 +70,7 @@ class Venue:
         self.band: Band
         self._steps = itertools.count(1)
         self.book: Book | None = None
+        self.http: Transport | None = None  # connections of its own
         self.shared = False  # whether other cases may be under way at the same time
         self.placed = 0
         self.has: dict[str, bool] = {}
@@ -94,6 +96,14 @@ class Venue:
         """Whether answers take so long that less has to do; the profile `thorough` does everything all the same."""
         header = self.judge.header
         return self.client.pace > VERY_FAR_S and (header is None or header.profile != "thorough")
+
+    @contextmanager
+    def apart(self) -> Iterator[Venue]:
+        """The same venue on fresh connections."""
+        with self.client.new_http() as http:
+            venue = copy.copy(self)
+            venue.http = http
+            yield venue
 
     # ------------------------------------------------------------------ credentials
 
@@ -155,7 +165,7 @@ class Venue:
 
     def send(self, call: Call) -> Exchange:
         """Send once, as this case and driver."""
-        exchange = self.client.send(again(call, case=self.case, driver=self.driver))
+        exchange = self.client.send(again(call, case=self.case, driver=self.driver), self.http)
         self.settle_book()
         return exchange
 

@@ -44,9 +44,9 @@ def average_of_eight_digits(ref: Reference) -> None:
     """The average price is rounded to eight digits, half to even."""
 
 
-@variation(average_digits=4)
-def average_of_the_ticks_digits(ref: Reference) -> None:
-    """The average price is rounded to the digits of the tick."""
+@variation(average_digits=5)
+def average_of_few_digits(ref: Reference) -> None:
+    """The average price is rounded to one digit more than the tick has."""
 
 
 @variation(
