@@ -3,7 +3,7 @@
 The oracle looks at all fields of every 200; these cases see to it that there is something to see in them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
@@ -146,9 +146,11 @@ def test_smallest_fill(venue: Venue, states: States, scheme: str, side: str) -> 
 def test_inexact_doubles(venue: Venue, states: States, scheme: str, side: str, error: int) -> None:
     """Quantities that binary floating point cannot hold, like 4.35, and a sum of such, like 0.1 + 0.2."""
     (price,) = venue.band.levels(1, resting=side)
-    first = next(size for size in _sizes(states, "1") if _error(size) == error)
-    second = next(size for size in _sizes(states, "1.3") if float(first) + float(size) != float(first + size))
-    whole = next(size for size in _sizes(states, "6") if _error(size) == error)
+    first = _pick(states, "1", lambda size: _error(size) == error)
+    inexact = [size for size in _sizes(states, "1.3") if _error(first + size) == error]
+    second = next((size for size in inexact if float(first) + float(size) != float(first + size)), None)
+    second = second or _pick(states, "1.3", lambda size: size in inexact)
+    whole = _pick(states, "6", lambda size: _error(size) == error and size > first + second)
     order = states.open(side, price=price, quantity=whole)
     states.take(order, first)
     states.take(order, second)
@@ -157,11 +159,17 @@ def test_inexact_doubles(venue: Venue, states: States, scheme: str, side: str, e
     venue.look(order)
 
 
-def _sizes(states: States, units: str) -> Iterator[Decimal]:
-    """Quantities from so many units upwards; a target of whole lots has none that are inexact."""
-    for lots in range(_LOTS):
-        yield states.units(units) + states.venue.rules.lot * lots
-    raise NotExercised("the lot of this market makes all quantities exact")
+def _sizes(states: States, units: str) -> list[Decimal]:
+    """Quantities from so many units upwards."""
+    return [states.units(units) + states.venue.rules.lot * lots for lots in range(_LOTS)]
+
+
+def _pick(states: States, units: str, is_good: Callable[[Decimal], bool]) -> Decimal:
+    """The smallest good one. Raises NotExercised without any: a lot of 1, say, makes all quantities exact."""
+    found = next(filter(is_good, _sizes(states, units)), None)
+    if found is None:
+        raise NotExercised("with the lot of this market quantities are exact")
+    return found
 
 
 def _error(size: Decimal) -> int:

@@ -145,14 +145,14 @@ def _three_fills(paper: Paper, average: str, filled: str = "60") -> None:
     paper.cancel(200, canceled(paper.now, filled_qty=filled, avg_fill_price=average))
 
 
-@pytest.mark.parametrize("average", ["0.4966666666666667", "0.49666667", "0.496667", "0.4967", "0.49666"])
+@pytest.mark.parametrize("average", ["0.4966666666666667", "0.49666667", "0.496667", "0.49667", "0.49666"])
 def test_average_of_several_prices(paper: Paper, average: str) -> None:
     _three_fills(paper, average)
     assert paper.found() == []
 
 
 @pytest.mark.parametrize(
-    "average", ["0.495", "0.5", "0.49", "0.4925", "0.4968", "0.49666668", "0.4966666666666662"]
+    "average", ["0.495", "0.5", "0.49", "0.4925", "0.4967", "0.4968", "0.49666668", "0.4966666666666662"]
 )
 def test_wrong_average(paper: Paper, average: str) -> None:
     _three_fills(paper, average)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from decimal import Decimal
 
 from ..orders import Order
@@ -240,4 +241,52 @@ def no_average_is_empty_for_post_only(ref: Reference) -> None:
         ref,
         "avg_fill_price",
         lambda o: "" if o.tif == "post_only" and not o.filled_qty else ref.orders.avg_fill_price(o),
+    )
+
+
+def _average_as(ref: Reference, shown: Callable[[Order, Decimal], str]) -> None:
+    """Let the average of an order that had fills be ``shown(order, average)``."""
+    set_field(
+        ref,
+        "avg_fill_price",
+        lambda o: shown(o, DIVISION.divide(o.filled_quote, o.filled_qty)) if o.filled_qty else "0",
+    )
+
+
+@fault(_FIELD + "avg-fill-price")
+def average_is_rounded_to_the_tick(ref: Reference) -> None:
+    """The avg_fill_price is rounded to the tick."""
+    _average_as(ref, lambda order, exact: normalised(round(exact, 4)))
+
+
+@fault(_FIELD + "avg-fill-price")
+def average_in_single_precision(ref: Reference) -> None:
+    """The avg_fill_price passes a float of 32 bits, which has seven digits."""
+    _average_as(
+        ref, lambda order, exact: f"{struct.unpack('f', struct.pack('f', exact))[0]:.8f}".rstrip("0").rstrip(".")
+    )
+
+
+@fault(_FIELD + "avg-fill-price")
+def average_overflows(ref: Reference) -> None:
+    """What was paid is added up in 64 bits, in units of 1e-16, which is enough for some 900."""
+    _average_as(
+        ref,
+        lambda order, exact: normalised(
+            round(DIVISION.divide(order.filled_quote % (Decimal(2**63) / 10**16), order.filled_qty), 12)
+        ),
+    )
+
+
+@fault(_FIELD + "filled-qty")
+def filled_quantity_in_32_bits(ref: Reference) -> None:
+    """The filled_qty is a number of thousandths in 32 bits."""
+    set_field(ref, "filled_qty", lambda order: normalised(order.filled_qty % (Decimal(2**31) / 1000)))
+
+
+@fault(_FIELD + "filled-qty")
+def filled_quantity_is_cut_from_a_double(ref: Reference) -> None:
+    """The filled_qty is cut to hundredths in binary floating point: 4.35 comes as 4.34."""
+    set_field(
+        ref, "filled_qty", lambda order: normalised(Decimal(int(float(order.filled_qty) * 100)) / Decimal(100))
     )

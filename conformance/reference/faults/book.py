@@ -216,3 +216,28 @@ def fees_of_canceled_orders_are_forgotten(ref: Reference) -> None:
 def fills_of_canceled_orders_get_its_time(ref: Reference) -> None:
     """The own trades show the fills of a canceled order at the time of the cancel."""
     change_trades(ref, lambda trade, order: replace(trade, ts=order.updated_at))
+
+
+@fault("cancel.effects.off-book")
+def orders_behind_the_best_price_stay_in_the_book(ref: Reference) -> None:
+    """A canceled order whose price is not the best of its side still fills, once it is its turn."""
+    stay_in_book(ref, lambda order: next(iter(engines(ref)[0].book.sides[order.side].by_priority())) is not order)
+
+
+@fault("cancel.effects.off-book")
+def orders_far_back_in_a_queue_stay_in_the_book(ref: Reference) -> None:
+    """A canceled order behind eight others of its price still fills."""
+    stay_in_book(ref, lambda order: order not in at_price(ref, order)[:8])
+
+
+@fault("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+def last_order_of_a_side_takes_the_other_side_along(ref: Reference) -> None:
+    """When the last order of a side is canceled, the orders of the other side stay live, and nothing fills them."""
+
+    def drop(order: Order) -> None:
+        sides = engines(ref)[0].book.sides
+        if not len(sides[order.side]):
+            for other in list(sides["sell" if order.side == "buy" else "buy"].by_priority()):
+                engines(ref)[0].book.remove(other)
+
+    after_cancel(ref, drop)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
+from ..errors import OrderNotFound
 from ..orders import Order, Trade
 from ..reference import Reference
 from .registry import fault
@@ -294,3 +295,25 @@ def at_price(ref: Reference, order: Order) -> list[Order]:
     """Return the live orders of the same side and price."""
     live = engines(ref)[0].live.values()
     return [other for other in live if (other.price, other.side) == (order.price, order.side)]
+
+
+@fault("cancel.effects.terminal")
+def old_canceled_orders_are_lost(ref: Reference) -> None:
+    """Of canceled orders the newest three hundred are kept: a query for an older one gets 404."""
+    newest: dict[str, None] = {}
+
+    def note(order: Order) -> None:
+        newest[order.id] = None
+        if len(newest) > 300:
+            lost.add(next(iter(newest)))
+            del newest[next(iter(newest))]
+
+    def order(original: Any, account: str, order_id: str) -> Order:
+        found: Order = original(account, order_id)
+        if found.id in lost:
+            raise OrderNotFound
+        return found
+
+    lost: set[str] = set()
+    after_cancel(ref, note)
+    wrap(ref.exchange, "order", order)

@@ -268,6 +268,19 @@ def amounts_are_numbers(ref: Reference) -> None:
 
 
 @fault(_FIELD + "decimal-strings")
+def amounts_in_the_clients_language(ref: Reference) -> None:
+    """Who prefers German gets a decimal comma."""
+    current = remember_request(ref)
+
+    def localised(order: Order, shown: dict[str, Any]) -> None:
+        if current().headers.get("accept-language", "").startswith("de"):
+            for name in ("price", "quantity", "filled_qty", "avg_fill_price"):
+                shown[name] = shown[name].replace(".", ",")
+
+    on_shown(ref, localised)
+
+
+@fault(_FIELD + "decimal-strings")
 def filled_qty_is_a_number(ref: Reference) -> None:
     """The field filled_qty is a JSON number when something had filled."""
     set_field(ref, "filled_qty", lambda order: float(order.filled_qty) if order.filled_qty else "0")

@@ -12,7 +12,7 @@ from ..errors import ApiError
 from ..orders import Order
 from ..reference import Reference
 from .registry import fault
-from .tools import after_cancel, cancel_aside, find, is_cancel, remember_request, wrap
+from .tools import after_cancel, cancel_aside, find, is_cancel, own_live, remember_request, wrap
 
 
 def redirect(ref: Reference, other_id: Any, *, only_unknown: bool = False) -> None:
@@ -132,3 +132,21 @@ def low_half_identifies(ref: Reference) -> None:
 def node_part_does_not_count(ref: Reference) -> None:
     """The last twelve digits of an id are not compared."""
     alike(ref, lambda order_id: order_id[:24])
+
+
+@fault("cancel.identity.whole-id")
+def digits_identify_in_any_order(ref: Reference) -> None:
+    """Ids are compared by a sum over their digits."""
+    alike(ref, sorted)
+
+
+@fault("cancel.effects.own-orders")
+def symbol_in_the_query_cancels_all(ref: Reference) -> None:
+    """With a parameter symbol the cancel of one order is a Cancel All as well."""
+    current = remember_request(ref)
+
+    def also(order: Order) -> None:
+        if ref.api.query(current()).get("symbol"):
+            cancel_aside(ref, own_live(ref, order.account))
+
+    after_cancel(ref, also)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import h11
+from starlette.requests import Request
 
 from ..auth import Incoming
 from ..orders import Order
@@ -133,3 +134,24 @@ def keys_act_on_partially_filled_orders(ref: Reference) -> None:
 def names(incoming: Incoming) -> set[bytes]:
     """Return which headers for credentials a request has."""
     return {name for name, _ in incoming.headers} & {b"authorization", b"x-mbx-apikey", b"x-api-key"}
+
+
+@fault("cancel.key.absent")
+def key_as_bearer_token(ref: Reference) -> None:
+    """The bare API key passes as a bearer token."""
+    trust(
+        ref,
+        lambda incoming: header(incoming, b"authorization").removeprefix(b"Bearer ") in ref.auth.accounts_by_key,
+    )
+
+
+@fault("cancel.effects.own-orders")
+def connection_keeps_its_first_caller(ref: Reference) -> None:
+    """Whoever comes by a connection acts as the first one who came by it."""
+    first: dict[Any, str] = {}
+
+    async def caller(original: Any, request: Request) -> str:
+        account: str = await original(request)
+        return first.setdefault(request.client, account)
+
+    wrap(ref.api, "caller", caller)

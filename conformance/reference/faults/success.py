@@ -223,3 +223,16 @@ def refuse_credential(ref: Reference, when: Any) -> None:
         return account
 
     wrap(ref.auth, "authenticate", authenticate)
+
+
+@fault("cancel.success.open")
+def refused_self_trade_reserves_the_order(ref: Reference) -> None:
+    """An order that its owner would have met, and was refused to, is answered with 404."""
+    reserved: set[str] = set()
+
+    def check_self_trade(original: Any, order: Order, matches: Any) -> None:
+        reserved.update(maker.id for maker, _ in matches if maker.account == order.account)
+        original(order, matches)
+
+    wrap(engines(ref), "check_self_trade", check_self_trade)
+    refuse_when(ref, lambda order: order.id in reserved, OrderNotFound)

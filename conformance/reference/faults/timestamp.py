@@ -158,3 +158,28 @@ def window_of_six_seconds(ref: Reference) -> None:
 def window_of_seven_seconds_behind(ref: Reference) -> None:
     """A timestamp is accepted up to 7 s behind the server's time, and 5 s ahead."""
     window(ref, 7000, 5000)
+
+
+@fault(_TIME + "stale")
+def recv_window_is_honoured(ref: Reference) -> None:
+    """A parameter recvWindow lets a timestamp be as old as it says, up to a minute."""
+
+    def honoured(incoming: Incoming) -> bool:
+        allowed, raw = param(ref, incoming, b"recvWindow") or b"", param(ref, incoming, b"timestamp") or b""
+        given, expected = good_signature(ref, incoming)
+        if not (given and given == expected and allowed.isdigit() and raw.isdigit()):
+            return False
+        return 0 <= ref.clock.now_ms() - int(raw) <= min(int(allowed), 60_000)
+
+    trust(ref, honoured)
+
+
+@fault(_TIME + "stale")
+def age_is_counted_in_32_bits(ref: Reference) -> None:
+    """The age of a timestamp is a number of 32 bits, so that what is some 50 days old is new again."""
+
+    def check_timestamp(original: Any, timestamp_ms: int) -> None:
+        age = ref.clock.now_ms() - timestamp_ms
+        original(ref.clock.now_ms() - ((age + 2**31) % 2**32 - 2**31))
+
+    wrap(ref.auth, "check_timestamp", check_timestamp)
