@@ -113,13 +113,13 @@ def test_long_queue(venue: Venue, states: States, side: str) -> None:
 @pytest.mark.profile("standard")
 @pytest.mark.last
 @SIDES
-def test_the_other_side_trades_on(venue: Venue, states: States, scheme: str, side: str) -> None:
+def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> None:
     """When the last order of a side is canceled, those of the other side still fill."""
     venue.sweep(lambda order: True)
     levels = venue.band.levels(2)
     low, high = (states.open(s, price=p, quantity=states.units("2")) for s, p in zip(SIDE, levels, strict=True))
     canceled, kept = (low, high) if side == "buy" else (high, low)
-    venue.cancel(canceled, scheme=scheme)
+    venue.cancel(canceled, scheme=venue.account("owner").schemes[side == "buy" and -1])
     states.take(kept, kept.remaining, aim="cancel.effects.own-orders")
     venue.look(kept)
 
