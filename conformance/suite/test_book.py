@@ -119,7 +119,8 @@ def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> No
     levels = venue.band.levels(2)
     low, high = (states.open(s, price=p, quantity=states.units("2")) for s, p in zip(SIDE, levels, strict=True))
     canceled, kept = (low, high) if side == "buy" else (high, low)
-    venue.cancel(canceled, scheme=venue.account("owner").schemes[side == "buy" and -1])
+    schemes = venue.account("owner").schemes
+    venue.cancel(canceled, scheme=schemes[0 if side == "sell" else -1])
     states.take(kept, kept.remaining, aim="cancel.effects.own-orders")
     venue.look(kept)
 
