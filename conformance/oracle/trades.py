@@ -16,6 +16,7 @@ from conformance.record import Exchange
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
+_FILLS_KEPT = "cancel.effects.fills-kept"
 _OF_FILLS = ("price", "quantity", "side", "role", "fee", "fee_token", "ts")
 
 
@@ -43,7 +44,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     if items is None or exchange.auth is None:
         return
     judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
-    volume = volumes(items)
+    asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
+    volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
     for order_id in list(judge.pending):
         order = judge.ledger.orders[order_id]
@@ -56,7 +58,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     rows = {str(item.get("trade_id")): item for item in items}
     before = judge.fill_rows.get((exchange.case, exchange.auth.account), {})
     judge.fill_rows[exchange.case, exchange.auth.account] = rows
-    if exchange.aim != "cancel.effects.fills-kept":
+    if exchange.aim != _FILLS_KEPT:
         return
     _rows_kept(judge, exchange, before, rows)
     listed = volumes(before.values())
@@ -85,7 +87,7 @@ def _rows_kept(
         changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
         if changed:
             judge.broken(
-                "cancel.effects.fills-kept",
+                _FILLS_KEPT,
                 exchange,
                 f"a fill of the canceled order has changed ({', '.join(changed)})",
                 "; ".join(f"{name} {fields.show(before[trade_id].get(name))}" for name in changed),
@@ -97,12 +99,12 @@ def _rows_kept(
 
 def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -> None:
     if seen == order.filled:
-        judge.held("cancel.effects.fills-kept", exchange)
+        judge.held(_FILLS_KEPT, exchange)
         return
     more = seen > order.filled
     which = "canceled order" if order.canceled_by == "cancel" else "order that it traded with"
     judge.broken(
-        "cancel.effects.off-book" if more else "cancel.effects.fills-kept",
+        "cancel.effects.off-book" if more else _FILLS_KEPT,
         exchange,
         f"the {which} has more fills than before" if more else f"fills of the {which} are missing",
         f"fills over {plain(order.filled)}",
