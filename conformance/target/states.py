@@ -103,7 +103,10 @@ class States:
             for maker, (level, size) in zip(makers, ahead, strict=True)
         ]
         order = venue.place(side, price, self.units(fills.total), account=account, tif=tif, takes=takes)
-        venue.client.together([partial(self.take, order, self.units(units)) for units in fills.resting])
+        sizes = [self.units(units) for units in fills.resting]
+        if sizes:  # where lots are coarse the last one must leave one of them
+            sizes[-1] = min(sizes[-1], order.remaining - sum(sizes[:-1]) - venue.rules.lot)
+        venue.client.together([partial(self.take, order, size) for size in sizes])
         if order.state is not State.LIVE:
             raise Undecidable(f"an order that should rest partially filled ended as {order.state}")
         venue.done_trading()
