@@ -186,11 +186,15 @@ def _error(size: Decimal) -> int:
 def test_average_of_many_digits(venue: Venue, states: States) -> None:
     """An average has as many digits as its price has. Only on this machine, where no money is at stake."""
     _only_here(venue)
-    venue.sweep(lambda order: True)  # whoever buys at such a price would meet all others first
+    venue.sweep(lambda order: True)
     at = venue.rules.price(_MANY_DIGITS)
+    size = venue.rules.quantity(at)
     try:
-        order = states.open("sell", price=at, quantity=venue.rules.quantity(at) * 3)
-        states.take(order, venue.rules.quantity(at))
+        # whoever buys at such a price meets all others first: it must rest, so that there are none
+        first = states.open("buy", price=at, quantity=size, account="counterparty", tif="post_only")
+        venue.cancel(first, by="counterparty")
+        order = states.open("sell", price=at, quantity=size * 3)
+        states.take(order, size)
     except Undecidable as refusal:
         raise NotExercised(f"the target does not trade at such a price: {refusal}") from None
     venue.cancel(order)
