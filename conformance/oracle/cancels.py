@@ -205,7 +205,8 @@ def _wrong_status(
     key = f"{expected.situation}|{status}"
     # of an order that was canceled before and has come back, the return is the mistake
     doubtful = status == 404 and order is not None and (judge.acted_since(order) or order.canceled is not None)
-    if status == 404 and order is not None and CANCELED in expected.answers:
+    may_have_filled = status == 404 and order is not None and CANCELED in expected.answers
+    if may_have_filled and order is not None:
         judge.suspect(order, *told, key=key, doubtful=doubtful)
     else:
         judge.broken(*told, order=order.id if order else None, key=key, doubtful=doubtful)
@@ -226,7 +227,8 @@ def _wrong_status(
             seen,
             key=str(status),
         )
-    _note_parity(judge, exchange, expected)
+    if judge.quiet or not may_have_filled:  # where others trade, another credential says the same of such an order
+        _note_parity(judge, exchange, expected)
     if order is not None:
         order.state = State.UNSURE
     elif status == 200:

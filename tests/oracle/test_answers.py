@@ -245,6 +245,17 @@ def test_credentials_that_answer_differently(paper: Paper) -> None:
     assert "cancel.answers.parity" in paper.found()
 
 
+@pytest.mark.parametrize("quiet", [True, False])
+def test_an_order_that_a_stranger_filled_says_nothing_of_a_credential(paper: Paper, quiet: bool) -> None:
+    """Where others trade, the order may have been filled when the one credential was tried."""
+    paper.rows.append(Note("market", data={"tick": "0.0001", "quiet": quiet}))
+    paper.place()
+    paper.cancel(404, scheme="jwt")
+    paper.place(order(id=OTHER))
+    paper.cancel(200, canceled(paper.now, id=OTHER), order_id=OTHER, scheme="api_key")
+    assert ("cancel.answers.parity" in paper.found()) is quiet
+
+
 @pytest.mark.parametrize(
     "answer",
     [
