@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.record import Note
+
 from .rows import ORDER, OTHER, Paper, canceled, order
 
 
