@@ -205,8 +205,7 @@ def _wrong_status(
     key = f"{expected.situation}|{status}"
     # of an order that was canceled before and has come back, the return is the mistake
     doubtful = status == 404 and order is not None and (judge.acted_since(order) or order.canceled is not None)
-    may_have_filled = status == 404 and order is not None and CANCELED in expected.answers
-    if may_have_filled and order is not None:
+    if status == 404 and order is not None and CANCELED in expected.answers:
         judge.suspect(order, *told, key=key, doubtful=doubtful)
     else:
         judge.broken(*told, order=order.id if order else None, key=key, doubtful=doubtful)
@@ -227,8 +226,7 @@ def _wrong_status(
             seen,
             key=str(status),
         )
-    if judge.quiet or not may_have_filled:  # where others trade, another credential says the same of such an order
-        _note_parity(judge, exchange, expected)
+    _note_parity(judge, exchange, expected)
     if order is not None:
         order.state = State.UNSURE
     elif status == 200:
@@ -241,7 +239,10 @@ def _note_parity(judge: Judge, exchange: Exchange, expected: Expectation) -> Non
     auth = exchange.auth
     if auth is None or auth.flaw or auth.either or exchange.aim or exchange.response is None:
         return
-    judge.parity[expected.situation].setdefault(auth.scheme, set()).add(exchange.response.status)
+    status = exchange.response.status
+    if status == 404 and CANCELED in expected.answers and not judge.quiet:
+        return  # somebody else may have filled the order: another credential would have got the same
+    judge.parity[expected.situation].setdefault(auth.scheme, set()).add(status)
     judge.parity_exchanges.setdefault((expected.situation, auth.scheme), exchange.n)
 
 

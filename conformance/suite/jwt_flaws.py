@@ -59,6 +59,10 @@ def _unsigned(algorithm: str, *, keep: bool = False) -> Callable[[str], str]:
 _OWN_KEY = '{"alg":"HS256","typ":"JWT","jwk":{"kty":"oct","k":"c2VjcmV0"}}'
 
 
+# the name of a key that nobody has, or of a file that is empty
+_NO_KEY = '{"alg":"HS256","typ":"JWT","kid":"../../../../dev/null"}'
+
+
 def _guessed(secret: str, head: str = '{"alg":"HS256","typ":"JWT"}') -> Callable[[str], str]:
     def forge(token: str) -> str:
         _, payload, _ = _parts(token)
@@ -119,6 +123,12 @@ JWT_FLAWS = (
         "signed with a key that it names itself",
         f"AUTH=\"Bearer $(guessed secret '{_OWN_KEY}')\"",
         _guessed("secret", _OWN_KEY),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "signed with no secret, for a key that nobody has",
+        f"AUTH=\"Bearer $(guessed '' '{_NO_KEY}')\"",
+        _guessed("", _NO_KEY),
     ),
     JwtFlaw(
         _JWT + "altered-signature",

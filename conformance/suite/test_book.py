@@ -65,15 +65,30 @@ def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, 
 
 
 @pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
-@SIDES
-def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side: str) -> None:
+@pytest.mark.parametrize(("side", "kind"), [("buy", "limit"), ("sell", "limit"), ("buy", "market")])
+def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side: str, kind: str) -> None:
     """When the best order is canceled, the next one is the best: it fills first, at its own price."""
     levels = venue.band.levels(3, resting=side)
     prices = levels if side == "sell" else levels[::-1]
     best, following, last = (states.open(side, price=price, quantity=states.units("2")) for price in prices)
     venue.cancel(best, scheme=scheme)
-    states.take(following, states.units("1"), aim="cancel.effects.own-orders", price=last.price)
+    states.take(following, states.units("1"), kind=kind, aim="cancel.effects.own-orders", price=last.price)
     venue.look_all([following, last, best])
+
+
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+@SIDES
+def test_small_neighbours_of_a_large_one(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """When an order of which most has filled is canceled, what others have at its price is still there."""
+    (price,) = venue.band.levels(1, resting=side)
+    large = states.open(side, price=price, quantity=states.units("12"))
+    own = states.open(side, price=price, quantity=states.units("1"))
+    foreign = states.open(side, price=price, quantity=states.units("1"), account="counterparty")
+    states.take(large, states.units("9"))
+    venue.cancel(large, scheme=scheme)
+    states.take(own, own.remaining, aim="cancel.effects.own-orders")
+    states.take(foreign, foreign.remaining, aim="cancel.effects.foreign-orders")
+    venue.look_all([large, own, foreign])
 
 
 @pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")

@@ -118,6 +118,19 @@ def test_fills_are_kept(venue: Venue, states: States, scheme: str, side: str) ->
     venue.look(order)
 
 
+@pytest.mark.exercises("cancel.effects.fills-kept", "cancel.effects.own-orders")
+@SIDES
+def test_next_order_has_fills_of_its_own(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """What fills at the canceled order's price afterwards is listed under the order that was placed there."""
+    canceled = states.partially_filled(side)
+    if not _lists(venue, "owner"):
+        raise NotExercised("the target does not list own fills by order")
+    venue.cancel(canceled, scheme=scheme)
+    following = states.partially_filled(side, at=canceled.price)
+    venue.trades("owner", aim="cancel.effects.fills-kept")
+    venue.look_all([canceled, following])
+
+
 def _lists(venue: Venue, account: str) -> bool:
     """Whether the fills of all orders that an account has in this case are listed by order."""
     listed = {str(row.get("order_id")).lower() for row in venue.trades(account) or []}

@@ -88,7 +88,8 @@ def test_mangled_id_of_a_live_order(venue: Venue, states: States, scheme: str) -
     mangled = (order.id[:-1], order.id + "0", order.id[:8], order.id + "x", "x" + order.id, order.id[1:])
     blanks = ("%20" + order.id, order.id + "%20")
     wildcards = ("_" + order.id[1:], order.id[:-1] + "%25", order.id[:-1] + "*")
-    for segment in (*mangled, *blanks, *wildcards):
+    letters = "o" + order.id[1:].replace("0", "o").replace("1", "l")  # as Crockford's base 32 reads them
+    for segment in (*mangled, *blanks, *wildcards, order.id + ".json", letters):
         venue.cancel(segment, scheme=scheme)
         venue.look(order)
     venue.cancel(order, scheme=scheme)

@@ -3,6 +3,7 @@
 import json
 from uuid import UUID, uuid4
 
+import jwt
 import pytest
 
 from conformance.oracle.ledger import Order
@@ -50,6 +51,24 @@ def test_id_in_header(venue: Venue, states: States, scheme: str) -> None:
     venue.cancel(named, scheme=scheme, headers=headers, aim="cancel.identity.path-only")
     venue.look(other)
     venue.look(named)
+
+
+@pytest.mark.exercises("cancel.errors.forbidden", "cancel.refusals.forbidden")
+def test_caller_in_header(venue: Venue, states: States, scheme: str) -> None:
+    """Headers that gateways tell the caller's name by, sent by a client, do not make it another user."""
+    order = states.open(account="counterparty")
+    name = _subject(venue.account("counterparty").jwt)
+    headers = dict.fromkeys(("X-Forwarded-User", "X-User-Id", "X-Remote-User", "X-Account-Id", "Remote-User"), name)
+    venue.cancel(order, scheme=scheme, headers=headers)
+    venue.look(order)
+
+
+def _subject(token: str | None) -> str:
+    """Who a token says its bearer is."""
+    try:
+        return str(jwt.decode(token or "", options={"verify_signature": False})["sub"])
+    except (jwt.PyJWTError, KeyError):
+        return "counterparty"
 
 
 @pytest.mark.exercises("cancel.identity.whole-id", "cancel.refusals.not-found")
