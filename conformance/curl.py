@@ -31,6 +31,7 @@ _OWN_HEADERS = frozenset(
         *("content-length", "content-type", "authorization", "x-mbx-apikey", "x-api-key"),
     }
 )
+_MEANT = {("connection", "close"), ("content-length", "0")}  # what no client sends by itself
 _TOKEN = re.compile(r"[A-Za-z0-9-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORTEST = 8  # characters of an id that are taken for a part of it
@@ -204,7 +205,11 @@ class _Writer:
         self.needs.update(f"SPOT_CONFORMANCE_{who}_{secret}" for secret in secrets)
 
     def _headers(self, x: Exchange) -> str:
-        rows = [(k, v) for k, v in x.request.headers if k.lower() not in _OWN_HEADERS and _TOKEN.fullmatch(k)]
+        rows = [
+            (key, value)
+            for key, value in x.request.headers
+            if (key.lower() not in _OWN_HEADERS or (key.lower(), value) in _MEANT) and _TOKEN.fullmatch(key)
+        ]
         return "".join(f" -H {self._data(f'{key}: {value}')}" for key, value in rows)
 
     def _raw(self, text: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SHORT = 20  # rows; no list of open orders is cut off at fewer
 _NEW = 2.5  # s
+_ENDED = ("canceled", "filled", "rejected")
 
 
 def items_of(body: Any) -> list[dict[str, Any]] | None:
@@ -38,7 +39,10 @@ def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
     if items is None or exchange.auth is None:
         return
     listed = {str(item.get("id")).lower(): item for item in items}
-    _watch_missing(judge, exchange, set(listed))
+    # a row that says that its order has ended is as good as none
+    _watch_missing(
+        judge, exchange, {order_id for order_id, row in listed.items() if row.get("status") not in _ENDED}
+    )
     _watch_foreign(judge, exchange, set(listed))
     for order_id in sorted(judge.unlisted | {i for i in listed if i in judge.ledger.orders}):
         order = judge.ledger.orders[order_id]

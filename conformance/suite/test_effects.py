@@ -57,8 +57,9 @@ def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
 @pytest.mark.exercises("cancel.effects.not-listed", "cancel.effects.own-orders", "cancel.effects.terminal")
 @SIDES
 def test_not_listed(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """The canceled order is out of the open orders; the others of the account are still in."""
-    canceled, kept = states.open(side), states.open(side)
+    """The canceled order is out of the open orders; the others of the account are still in, also at its price."""
+    canceled = states.open(side)
+    kept = states.open(side, price=canceled.price, quantity=canceled.quantity)
     venue.open_orders("owner")
     venue.cancel(canceled, scheme=scheme)
     if venue.open_orders("owner") is None:

@@ -147,6 +147,7 @@ def test_canceled_again(venue: Venue, states: States, scheme: str, side: str) ->
     for _ in range(2):
         venue.look_all([order, *others])
         venue.cancel(order, scheme=scheme)
+    venue.cancel(order.id.upper(), scheme=scheme)
     venue.look_all([order, *others])
 
 

@@ -27,7 +27,6 @@ ALL_FIELDS = pytest.mark.exercises(
 )
 _WORTH = 12  # times the smallest order, which a power of ten may be
 _LARGE = (3_000_000, 30_000, 2_000)  # times the smallest order
-_MANY_DIGITS = Decimal("98765.4321")
 _LOTS = 2000  # tried, to find a quantity
 _PAGE = 500  # fills; those of an order that was placed at the beginning are among so many
 FILLS = {
@@ -183,17 +182,18 @@ def _error(size: Decimal) -> int:
 @ALL_FIELDS
 @pytest.mark.last
 @pytest.mark.profile("standard")
-def test_average_of_many_digits(venue: Venue, states: States) -> None:
+@pytest.mark.parametrize(("side", "price"), [("sell", "98765.4321"), ("buy", "0.0005")])
+def test_average_far_from_the_market(venue: Venue, states: States, side: str, price: str) -> None:
     """An average has as many digits as its price has. Only on this machine, where no money is at stake."""
     _only_here(venue)
     venue.sweep(lambda order: True)
-    at = venue.rules.price(_MANY_DIGITS)
+    at = venue.rules.price(Decimal(price))
     size = venue.rules.quantity(at)
     try:
-        # whoever buys at such a price meets all others first: it must rest, so that there are none
-        first = states.open("buy", price=at, quantity=size, account="counterparty", tif="post_only")
+        # whoever trades at such a price meets all others first: it must rest, so that there are none
+        first = states.open(OTHER_SIDE[side], price=at, quantity=size, account="counterparty", tif="post_only")
         venue.cancel(first, by="counterparty")
-        order = states.open("sell", price=at, quantity=size * 3)
+        order = states.open(side, price=at, quantity=size * 3)
         states.take(order, size)
     except Undecidable as refusal:
         raise NotExercised(f"the target does not trade at such a price: {refusal}") from None

@@ -93,6 +93,14 @@ def test_empty_body(venue: Venue, states: States, scheme: str) -> None:
     venue.look(order)
 
 
+@pytest.mark.exercises("cancel.success.open", "cancel.answers.json")
+def test_last_request_of_a_connection(venue: Venue, states: States, scheme: str) -> None:
+    """Who asks for the connection to be closed gets the whole answer before."""
+    order = states.open()
+    venue.cancel(order, scheme=scheme, headers={"Connection": "close"})
+    venue.look(order)
+
+
 @pytest.mark.exercises("cancel.success.open", "cancel.fields.decimal-strings")
 def test_other_language(venue: Venue, states: States, scheme: str) -> None:
     """The answer is for programs: amounts have a point, whatever language a client prefers."""
