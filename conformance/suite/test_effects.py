@@ -13,6 +13,7 @@ from conformance.target.venue import Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _SAMPLE = 15  # orders
+_GAP = 13  # ticks; no other case uses it
 
 
 @pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.terminal", "cancel.effects.final")
@@ -123,11 +124,12 @@ def test_fills_are_kept(venue: Venue, states: States, scheme: str, side: str) ->
 @SIDES
 def test_next_order_has_fills_of_its_own(venue: Venue, states: States, scheme: str, side: str) -> None:
     """What fills at the canceled order's price afterwards is listed under the order that was placed there."""
-    canceled = states.partially_filled(side)
+    price = venue.band.levels(2, gap=_GAP, resting=side)[1]  # at which no order was canceled before
+    canceled = states.partially_filled(side, at=price)
     if not _lists(venue, "owner"):
         raise NotExercised("the target does not list own fills by order")
     venue.cancel(canceled, scheme=scheme)
-    following = states.partially_filled(side, at=canceled.price)
+    following = states.partially_filled(side, at=price)
     venue.trades("owner", aim="cancel.effects.fills-kept")
     venue.look_all([canceled, following])
 

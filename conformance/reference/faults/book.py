@@ -241,3 +241,74 @@ def last_order_of_a_side_takes_the_other_side_along(ref: Reference) -> None:
                 engines(ref)[0].book.remove(other)
 
     after_cancel(ref, drop)
+
+
+@fault("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+def price_level_loses_the_whole_order(ref: Reference) -> None:
+    """The sum of a price is lowered by all of a canceled order, filled or not; where it is 0, nothing fills."""
+    missing: dict[tuple[Side, Decimal | None], Decimal] = {}
+
+    def remove_from_book(original: Any, order: Order) -> None:
+        level = (order.side, order.price)
+        missing[level] = missing.get(level, Decimal(0)) + order.filled_qty
+        original(order)
+
+    def plan(original: Any, order: Order) -> Any:
+        def is_there(maker: Order) -> bool:
+            left = sum((other.remaining for other in at_price(ref, maker)), Decimal(0))
+            return left > missing.get((maker.side, maker.price), Decimal(0))
+
+        return [(maker, part) for maker, part in original(order) if is_there(maker)]
+
+    wrap(engines(ref), "remove_from_book", remove_from_book)
+    wrap(engines(ref), "plan", plan)
+
+
+@fault("cancel.effects.off-book")
+def market_orders_meet_canceled_orders(ref: Reference) -> None:
+    """Market orders match against the book as it was before the last cancel."""
+    last: list[Order] = []
+    stay_in_book(ref, lambda order: True)
+
+    def forget(order: Order) -> None:
+        for other in last:
+            engines(ref)[0].book.remove(other)
+        last[:] = [order]
+
+    def plan(original: Any, order: Order) -> Any:
+        return [(maker, part) for maker, part in original(order) if maker.live or order.type == "market"]
+
+    after_cancel(ref, forget)
+    wrap(engines(ref), "plan", plan)
+
+
+@fault("cancel.effects.fills-kept", "cancel.effects.off-book")
+def fills_are_booked_under_the_canceled_order(ref: Reference) -> None:
+    """What fills at a canceled order's price is listed among the own trades as a fill of that order."""
+    last: dict[tuple[str, Side, Decimal | None], str] = {}
+    after_cancel(ref, lambda order: last.update({(order.account, order.side, order.price): order.id}))
+
+    def tagged(trade: Trade) -> Trade:
+        order = ref.exchange.find_order(trade.order_id)
+        canceled_id = last.get((order.account, order.side, order.price)) if order is not None else None
+        return replace(trade, order_id=canceled_id) if canceled_id is not None else trade
+
+    wrap(ref.exchange, "trades", lambda original, *arguments: [tagged(trade) for trade in original(*arguments)])
+
+
+@fault("cancel.effects.own-orders")
+def orders_of_its_price_are_listed_as_canceled(ref: Reference) -> None:
+    """The open orders show the others at the canceled order's price as canceled."""
+    prices: set[tuple[str, Decimal | None]] = set()
+    after_cancel(ref, lambda order: prices.add((order.account, order.price)))
+
+    def open_orders(original: Any, account: str, symbol: str | None) -> list[Order]:
+        orders: list[Order] = []
+        for order in original(account, symbol):
+            shown = copy(order)
+            if (account, order.price) in prices:
+                shown.status = "canceled"
+            orders.append(shown)
+        return orders
+
+    wrap(ref.exchange, "open_orders", open_orders)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from ..errors import OrderNotFound
 from ..orders import Order
 from ..reference import Reference
 from .registry import fault
@@ -129,6 +131,28 @@ def cancel_of_a_filled_order_is_refunded(ref: Reference) -> None:
         if order is not None and order.account == account and order.status == "filled":
             give(ref, order, order.filled_quote if order.side == "buy" else order.filled_qty)
         canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.effects.lock-released-once")
+def cancels_at_the_same_time_release_twice(ref: Reference) -> None:
+    """Of two cancels of an order at the same time the one that gets 404 releases its funds again."""
+    under_way: dict[str, int] = {}
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        under_way[order_id] = under_way.get(order_id, 0) + 1
+        try:
+            canceled: Order = await original(account, order_id)
+        except OrderNotFound:
+            order = find(ref, order_id)
+            if under_way[order_id] > 1 and order is not None and order.account == account:
+                give(ref, order, rest_of(order))
+            raise
+        finally:
+            await asyncio.sleep(0.002)
+            under_way[order_id] -= 1
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)

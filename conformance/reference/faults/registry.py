@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Hook = Callable[["Reference"], None]
 CHAPTERS = (
     *("success", "errors", "ids", "identity", "jwt", "signature", "timestamp", "key", "fields", "amounts"),
-    *("effects", "book", "money", "refusals", "unavailable", "answers", "races"),
+    *("effects", "book", "money", "refusals", "unavailable", "answers", "races", "gateway"),
 )
 _FAULTS: dict[str, Fault] = {}
 

@@ -1,0 +1,147 @@
+"""Faults of what stands in front of the exchange: routes, caches and proxies that read what nobody wrote."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..auth import Incoming
+from ..errors import BadRequest, Unauthorized
+from ..orders import Order
+from ..reference import Reference
+from .registry import fault
+from .tools import by_key, header, is_cancel, on_answer, on_shown, own_live, remember_request, trust, wrap
+
+
+@fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
+def format_suffix_is_taken_off(ref: Reference) -> None:
+    """An id with .json behind it cancels the order."""
+    wrap(ref.api, "parse_id", lambda original, raw: original(raw.removesuffix(b".json")))
+
+
+@fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
+def letters_are_read_as_digits(ref: Reference) -> None:
+    """The letters o and l in an id are read as 0 and 1."""
+    wrap(ref.api, "parse_id", lambda original, raw: original(raw.translate(bytes.maketrans(b"ol", b"01"))))
+
+
+@fault("cancel.success.open")
+def empty_bodies_are_refused(ref: Reference) -> None:
+    """A cancel with a body of length 0 gets 400."""
+
+    async def cancel_order(original: Any, request: Request) -> Response:
+        if request.headers.get("content-length") == "0":
+            raise BadRequest("empty body")
+        response: Response = await original(request)
+        return response
+
+    wrap(ref.api, "cancel_order", cancel_order)
+
+
+@fault("cancel.answers.json", "cancel.success.open")
+def last_answer_of_a_connection_is_lost(ref: Reference) -> None:
+    """Who asks for the connection to be closed gets a 200 without a body."""
+
+    def change(request: Request, answer: Response) -> Response | None:
+        return Response(status_code=answer.status_code) if request.headers.get("connection") == "close" else None
+
+    on_answer(ref, change)
+
+
+@fault("cancel.success.open", "cancel.answers.status")
+def thirty_open_orders_are_too_many(ref: Reference) -> None:
+    """An account with thirty open orders, or more, gets 500 for a cancel by API key."""
+    current = remember_request(ref)
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        if len(own_live(ref, account)) >= 30 and by_key(current()):
+            raise RuntimeError("too many rows")
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.key.signature.extra-signed")
+def long_queries_are_cut(ref: Reference) -> None:
+    """Of a query the first 256 characters are handed on: a good signature over a longer one gets 401."""
+
+    def payload_to_sign(original: Any, incoming: Incoming) -> bytes:
+        payload: bytes = original(incoming)
+        return payload[:256]
+
+    wrap(ref.auth, "payload_to_sign", payload_to_sign)
+
+
+@fault("cancel.key.signature.other-user")
+def keys_share_a_cache_of_signatures(ref: Reference) -> None:
+    """A query that came with a good signature passes with anybody's key."""
+    verified: set[bytes] = set()
+
+    def authenticate_api_key(original: Any, api_key: bytes, incoming: Incoming) -> str:
+        account: str = original(api_key, incoming)
+        verified.add(incoming.query)
+        return account
+
+    wrap(ref.auth, "authenticate_api_key", authenticate_api_key)
+    known = ref.auth.accounts_by_key
+    trust(ref, lambda incoming: incoming.query in verified and header(incoming, b"x-mbx-apikey") in known)
+
+
+@fault("cancel.errors.forbidden", "cancel.refusals.forbidden")
+def forwarded_user_is_the_caller(ref: Reference) -> None:
+    """The header X-Forwarded-User names the caller, whoever sends it."""
+
+    async def caller(original: Any, request: Request) -> str:
+        account: str = await original(request)
+        named = request.headers.get("x-forwarded-user")
+        return named if named is not None and named in ref.secrets.api_keys else account
+
+    wrap(ref.api, "caller", caller)
+
+
+@fault("cancel.errors.not-found.canceled")
+def upper_case_ids_cancel_again(ref: Reference) -> None:
+    """That an order was canceled is remembered under its id as it was written: in upper case it can be again."""
+    current = remember_request(ref)
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order: Order | None = ref.exchange.find_order(order_id)
+        written = re.search(r"[0-9A-F]{8}-", current().url.path) is not None and is_cancel(current())
+        if written and order is not None and order.account == account and order.status == "canceled":
+            return order
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.jwt.altered-signature")
+def unknown_key_ids_stand_for_an_empty_key(ref: Reference) -> None:
+    """A token that names a key which nobody has is checked with an empty one."""
+    import jwt
+
+    def decode_jwt(original: Any, token: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = original(token)
+        except Unauthorized:
+            if "kid" not in jwt.get_unverified_header(token):
+                raise
+            claims = jwt.decode(token, "", algorithms=["HS256"])
+        return claims
+
+    wrap(ref.auth, "decode_jwt", decode_jwt)
+
+
+@fault("cancel.fields.decimal-strings")
+def small_averages_in_scientific_notation(ref: Reference) -> None:
+    """An avg_fill_price below 0.001 is written with an exponent, as 5E-4."""
+
+    def shorten(order: Order, shown: dict[str, Any]) -> None:
+        if str(shown["avg_fill_price"]).startswith("0.000"):
+            shown["avg_fill_price"] = f"{float(shown['avg_fill_price']):E}"
+
+    on_shown(ref, shorten)
