@@ -17,10 +17,10 @@ POSITIONS = {"first": 0, "in between": 1, "last": 3}
 _QUEUE = 12  # orders at one price
 
 
-def _fills_in_turn(venue: Venue, states: States, first: Order) -> None:
+def _fills_in_turn(venue: Venue, states: States, first: Order, units: str = "1") -> None:
     """Take a part of the first order of a price, which shows that orders fill in turn here."""
     try:
-        states.take(first, states.units("1"))
+        states.take(first, states.units(units))
     except Undecidable as refusal:
         raise NotExercised(f"the price cannot be traded at before the cancel either: {refusal}") from None
     venue.look(first)
@@ -84,7 +84,7 @@ def test_small_neighbours_of_a_large_one(venue: Venue, states: States, scheme: s
     large = states.open(side, price=price, quantity=states.units("12"))
     own = states.open(side, price=price, quantity=states.units("1"))
     foreign = states.open(side, price=price, quantity=states.units("1"), account="counterparty")
-    states.take(large, states.units("9"))
+    _fills_in_turn(venue, states, large, "9")
     venue.cancel(large, scheme=scheme)
     states.take(own, own.remaining, aim="cancel.effects.own-orders")
     states.take(foreign, foreign.remaining, aim="cancel.effects.foreign-orders")
