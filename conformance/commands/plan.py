@@ -35,7 +35,8 @@ from conformance.target.trouble import Trouble
 from conformance.target.venue import Venue
 
 _SAMPLES = 5
-_LOOPBACK_ONLY = ("funds::",)  # orders over the whole balance: never placed on a remote target
+# orders over the whole balance, or far from the market: never placed on a remote target
+_LOOPBACK_ONLY = ("funds::", "fields::test_large_fills", "fields::test_average_far_from_the_market")
 _SMALLER = (
     "fields::test_large",
     "fields::test_telling_numbers",
