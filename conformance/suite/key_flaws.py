@@ -164,8 +164,10 @@ KEY_FLAWS = (
 )
 
 
-def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
+def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner", at_ms: int | None = None) -> Credential:
     """The API key of an account with this flaw; raises NotExercised without, Undecidable if it cannot be used.
+
+    Signed for now, or for `at_ms` (Unix ms).
 
     A key that the target refuses when it is used rightly is tried too: to take a spoiled one would be wrong anyhow.
     """
@@ -174,5 +176,6 @@ def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner") -> Credential:
         venue.credential(name, "api_key")  # a refused one may have been mixed up with the other's
         other = venue.account("counterparty" if name == "owner" else "owner")
         venue.credential(other.name, "api_key")
-    signer = ApiKeyAuth(account, venue.clock.now_ms, other=other, before=flaw.before, after=flaw.after)
+    now_ms = venue.clock.now_ms if at_ms is None else lambda: at_ms
+    signer = ApiKeyAuth(account, now_ms, other=other, before=flaw.before, after=flaw.after)
     return Credential(Auth(name, "api_key", flaw.requirement, how=flaw.name), signer)

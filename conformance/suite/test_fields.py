@@ -147,9 +147,12 @@ def test_inexact_doubles(venue: Venue, states: States, scheme: str, side: str, e
     """Quantities that binary floating point cannot hold, like 4.35, and a sum of such, like 0.1 + 0.2."""
     (price,) = venue.band.levels(1, resting=side)
     first = _pick(states, "1", lambda size: _error(size) == error)
-    inexact = [size for size in _sizes(states, "1.3") if _error(first + size) == error]
-    second = next((size for size in inexact if float(first) + float(size) != float(first + size)), None)
-    second = second or _pick(states, "1.3", lambda size: size in inexact)
+
+    def inexact(size: Decimal) -> bool:
+        return _error(first + size) == error
+
+    sums = (size for size in _sizes(states, "1.3") if inexact(size) and _is_off(first, size))
+    second = next(sums, None) or _pick(states, "1.3", inexact)
     whole = _pick(states, "6", lambda size: _error(size) == error and size > first + second)
     order = states.open(side, price=price, quantity=whole)
     states.take(order, first)
@@ -161,7 +164,8 @@ def test_inexact_doubles(venue: Venue, states: States, scheme: str, side: str, e
 
 def _sizes(states: States, units: str) -> list[Decimal]:
     """Quantities from so many units upwards."""
-    return [states.units(units) + states.venue.rules.lot * lots for lots in range(_LOTS)]
+    least, lot = states.units(units), states.venue.rules.lot
+    return [least + lot * lots for lots in range(_LOTS)]
 
 
 def _pick(states: States, units: str, is_good: Callable[[Decimal], bool]) -> Decimal:
@@ -170,6 +174,11 @@ def _pick(states: States, units: str, is_good: Callable[[Decimal], bool]) -> Dec
     if found is None:
         raise NotExercised("with the lot of this market quantities are exact")
     return found
+
+
+def _is_off(one: Decimal, other: Decimal) -> bool:
+    """Whether doubles add up to another number."""
+    return float(one) + float(other) != float(one + other)
 
 
 def _error(size: Decimal) -> int:

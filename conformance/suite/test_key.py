@@ -113,9 +113,7 @@ def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> No
     good = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp), "same timestamp")
     venue.cancel(first, credential=good)
     flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == name)
-    spoiled = spoiled_key(venue, flaw)
-    assert isinstance(spoiled.signer, ApiKeyAuth)
-    spoiled.signer.stamp = stamp
+    spoiled = spoiled_key(venue, flaw, at_ms=int(stamp))
     auth = Auth("owner", "api_key", flaw.requirement, how=f"{flaw.name}, same timestamp")
     venue.cancel(second, credential=Credential(auth, spoiled.signer))
     venue.look(second)

@@ -95,14 +95,13 @@ class ApiKeyAuth(httpx.Auth):
     ) -> None:
         self._account, self._now_ms, self._other = account, now_ms, other
         self._before, self._after = before, after
-        self.stamp: str | None = None  # a timestamp in place of that time
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put key, timestamp and signature on the request."""
         path, _, query = raw_target(request).partition(b"?")
         draft = Draft(
             query=query.decode("latin-1"),
-            timestamp=self.stamp or str(self._now_ms()),
+            timestamp=str(self._now_ms()),
             key=self._account.api_key,
             secret=self._account.api_secret or "",
             body=request.content,

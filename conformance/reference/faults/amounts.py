@@ -205,12 +205,7 @@ def after_fee(order: Order, bps: int) -> str:
 @fault(_FIELD + "avg-fill-price")
 def average_is_cut_to_two_digits(ref: Reference) -> None:
     """The avg_fill_price is cut to two decimals, which is coarser than the tick."""
-    set_field(ref, "avg_fill_price", lambda order: cut(order) if order.filled_qty else "0")
-
-
-def cut(order: Order) -> str:
-    """Return the average price of an order cut to two decimals."""
-    return str((order.filled_quote / order.filled_qty).quantize(Decimal("0.01"), "ROUND_DOWN"))
+    _average_as(ref, lambda order, exact: str(exact.quantize(Decimal("0.01"), "ROUND_DOWN")))
 
 
 @fault(_FIELD + "avg-fill-price")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,8 +13,20 @@ from ..auth import Incoming
 from ..errors import BadRequest, Unauthorized
 from ..orders import Order
 from ..reference import Reference
+from .answers import crash
 from .registry import fault
-from .tools import by_key, header, is_cancel, on_answer, on_shown, own_live, remember_request, trust, wrap
+from .tools import (
+    by_key,
+    header,
+    instead_of_dead,
+    on_answer,
+    on_shown,
+    own_live,
+    remember_request,
+    trust,
+    verified,
+    wrap,
+)
 
 
 @fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
@@ -55,14 +68,7 @@ def last_answer_of_a_connection_is_lost(ref: Reference) -> None:
 def thirty_open_orders_are_too_many(ref: Reference) -> None:
     """An account with thirty open orders, or more, gets 500 for a cancel by API key."""
     current = remember_request(ref)
-
-    async def cancel(original: Any, account: str, order_id: str) -> Order:
-        if len(own_live(ref, account)) >= 30 and by_key(current()):
-            raise RuntimeError("too many rows")
-        canceled: Order = await original(account, order_id)
-        return canceled
-
-    wrap(ref.exchange, "cancel", cancel)
+    crash(ref, lambda order: by_key(current()) and len(own_live(ref, order.account)) >= 30)
 
 
 @fault("cancel.key.signature.extra-signed")
@@ -79,16 +85,8 @@ def long_queries_are_cut(ref: Reference) -> None:
 @fault("cancel.key.signature.other-user")
 def keys_share_a_cache_of_signatures(ref: Reference) -> None:
     """A query that came with a good signature passes with anybody's key."""
-    verified: set[bytes] = set()
-
-    def authenticate_api_key(original: Any, api_key: bytes, incoming: Incoming) -> str:
-        account: str = original(api_key, incoming)
-        verified.add(incoming.query)
-        return account
-
-    wrap(ref.auth, "authenticate_api_key", authenticate_api_key)
-    known = ref.auth.accounts_by_key
-    trust(ref, lambda incoming: incoming.query in verified and header(incoming, b"x-mbx-apikey") in known)
+    good, known = verified(ref, lambda incoming: incoming.query), ref.auth.accounts_by_key
+    trust(ref, lambda incoming: incoming.query in good and header(incoming, b"x-mbx-apikey") in known)
 
 
 @fault("cancel.errors.forbidden", "cancel.refusals.forbidden")
@@ -108,21 +106,15 @@ def upper_case_ids_cancel_again(ref: Reference) -> None:
     """That an order was canceled is remembered under its id as it was written: in upper case it can be again."""
     current = remember_request(ref)
 
-    async def cancel(original: Any, account: str, order_id: str) -> Order:
-        order: Order | None = ref.exchange.find_order(order_id)
-        written = re.search(r"[0-9A-F]{8}-", current().url.path) is not None and is_cancel(current())
-        if written and order is not None and order.account == account and order.status == "canceled":
-            return order
-        canceled: Order = await original(account, order_id)
-        return canceled
+    def again(order: Order) -> bool:
+        return order.status == "canceled" and re.search(r"[0-9A-F]{8}-", current().url.path) is not None
 
-    wrap(ref.exchange, "cancel", cancel)
+    instead_of_dead(ref, again, lambda order: None)
 
 
 @fault("cancel.jwt.altered-signature")
 def unknown_key_ids_stand_for_an_empty_key(ref: Reference) -> None:
     """A token that names a key which nobody has is checked with an empty one."""
-    import jwt
 
     def decode_jwt(original: Any, token: str) -> dict[str, Any]:
         try:

@@ -16,7 +16,7 @@ from ..auth import Incoming
 from ..errors import Unauthorized
 from ..reference import Reference
 from .registry import fault
-from .tools import good_signature, header, is_cancel, is_fresh, param, remember_request, trust, wrap
+from .tools import good_signature, header, is_cancel, is_fresh, param, remember_request, trust, verified, wrap
 
 _SIG = "cancel.key.signature."
 
@@ -364,15 +364,9 @@ def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
 @fault(_SIG + "altered")
 def verified_timestamp_needs_no_signature(ref: Reference) -> None:
     """Once a key and timestamp came with a good signature, they pass with any."""
-    verified: set[tuple[bytes, bytes | None]] = set()
 
     def pair(incoming: Incoming) -> tuple[bytes, bytes | None]:
         return header(incoming, b"x-mbx-apikey"), param(ref, incoming, b"timestamp")
 
-    def authenticate_api_key(original: Any, api_key: bytes, incoming: Incoming) -> str:
-        account: str = original(api_key, incoming)
-        verified.add(pair(incoming))
-        return account
-
-    wrap(ref.auth, "authenticate_api_key", authenticate_api_key)
-    trust(ref, lambda incoming: pair(incoming) in verified)
+    good = verified(ref, pair)
+    trust(ref, lambda incoming: pair(incoming) in good)

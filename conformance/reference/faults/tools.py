@@ -180,6 +180,19 @@ def good_signature(ref: Reference, incoming: Incoming) -> tuple[bytes, bytes]:
     return given, ref.auth.sign(ref.auth.secret_of(account), ref.auth.payload_to_sign(incoming))
 
 
+def verified(ref: Reference, part: Callable[[Incoming], Any]) -> set[Any]:
+    """Return ``part(incoming)`` of the well-signed requests so far, kept up as they come."""
+    seen: set[Any] = set()
+
+    def authenticate_api_key(original: Any, api_key: bytes, incoming: Incoming) -> str:
+        account: str = original(api_key, incoming)
+        seen.add(part(incoming))
+        return account
+
+    wrap(ref.auth, "authenticate_api_key", authenticate_api_key)
+    return seen
+
+
 def is_fresh(ref: Reference, incoming: Incoming) -> bool:
     """Whether a request's (first) timestamp is inside the window."""
     raw = param(ref, incoming, b"timestamp") or b""
