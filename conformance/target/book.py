@@ -38,11 +38,13 @@ class _Place:
     trading: bool = True
     used: bool = False
 
-    def is_before(self, other: dict[str, Span]) -> bool:
-        """Whether whoever takes what rests at these prices meets this holder's orders first, or as well."""
-        if "buy" in other and "buy" in self.spans and self.spans["buy"][1] >= other["buy"][0]:
-            return True
-        return "sell" in other and "sell" in self.spans and self.spans["sell"][0] <= other["sell"][1]
+    def is_in_the_way(self, other: dict[str, Span]) -> bool:
+        """Whether orders at these prices would meet this holder's, or whoever takes them meets these first."""
+        buys, sells = self.spans.get("buy"), self.spans.get("sell")
+        return any(
+            (buys is not None and buys[1] >= low) or (sells is not None and sells[0] <= high)
+            for low, high in other.values()
+        )
 
 
 @dataclass(eq=False)
@@ -84,7 +86,10 @@ class Book:
             return self._widened(place, fit(*place.bounds))
 
     def acquire_at(self, holder: object, sides: frozenset[str], price: Decimal, check: Callable[[], None]) -> None:
-        """Wait until nobody else has orders on `sides` at `price` or better ones. As `acquire` otherwise."""
+        """Wait until nobody else has orders on `sides` at `price` or better ones, or any that would meet them.
+
+        As `acquire` otherwise.
+        """
         with self._changed:
             place = self._place(holder, sides) or _Place(sides, self._bounds(), trading=False)
             self._return(holder, place, dict.fromkeys(sides, (price, price)), check)
@@ -171,7 +176,7 @@ class Book:
 
         def is_due() -> bool:
             others = [other for name, other in self._places.items() if name is not holder]
-            return self._is_free(claim.sides, holder) and not any(other.is_before(spans) for other in others)
+            return self._is_free(claim.sides, holder) and not any(other.is_in_the_way(spans) for other in others)
 
         if not is_due():
             place.trading = False

@@ -154,6 +154,20 @@ def test_the_halves_of_a_band_do_not_meet(resting: str) -> None:
         assert all(band.low_edge + 4 * RULES.tick < level < band.high_edge - 4 * RULES.tick for level in levels)
 
 
+@pytest.mark.parametrize(("side", "other"), [("buy", "sell"), ("sell", "buy")])
+def test_orders_of_others_that_would_be_met_are_waited_for(side: str, other: str) -> None:
+    book = Book()
+    band = _band(book, "came back")
+    (price,) = band.levels(1)
+    book.release("came back")  # its orders have ended
+    assert _band(book, "moved in").levels(1) == [price]
+    book.park("moved in", {other: (price, price)})
+    done = _later(lambda: band.alone_at(price, resting=side))
+    assert _waits(done)
+    book.release("moved in")
+    assert done.wait(5)
+
+
 def test_a_tight_band_has_room_for_one() -> None:
     book = Book()
     (price,) = _band(book, "one", "0.4030").levels(1, resting="buy")
