@@ -2,7 +2,7 @@
 
 It works in bash 3.2 (macOS) and later. What the functions share: `$QUERY $BODY $KEY $SECRET $TIMESTAMP $HEADER` are
 a signed request in the making (`draft`); `sign` makes `$SENT` (the query string) and `$SIGNATURE` of them; `$JWT`
-and `$AUTH` are a token and the Authorization header made of it.
+and `$AUTH` are a token and the Authorization header made of it, `$BESIDE` is one that goes with an API key.
 An unset variable is left out of the request, an empty one is sent empty.
 """
 
@@ -40,6 +40,7 @@ draft() { # WHO QUERY BODY: a request by API key
   WHO=$1 QUERY=$2 BODY=$3 KEY=$(secret "$1_API_KEY") SECRET=$(secret "$1_API_SECRET")
   TIMESTAMP=$(now_ms) HEADER=X-MBX-APIKEY
   OTHER=COUNTERPARTY; [ "$WHO" = OWNER ] || OTHER=OWNER
+  BESIDE=''
 }
 sign() { # HMAC-SHA256 of the query string and the body
   SENT=$QUERY
@@ -49,12 +50,13 @@ sign() { # HMAC-SHA256 of the query string and the body
 by_key() { # METHOD PATH [curl options…]: sends what was drafted and signed
   local method=$1 path=$2 query=$SENT; shift 2
   [ -n "${SIGNATURE+set}" ] && query="${query:+$query&}signature=$SIGNATURE"
+  [ -z "$BESIDE" ] || set -- "$@" -H "Authorization: $BESIDE"
   if [ -n "${KEY:-}" ]; then send "$method" "$path" "$query" "$BODY" -H "$HEADER: $KEY" "$@"
   elif [ -n "${KEY+set}" ]; then send "$method" "$path" "$query" "$BODY" -H "$HEADER;" "$@"
   else send "$method" "$path" "$query" "$BODY" "$@"
   fi
 }
-token() { JWT=$(secret "$1_JWT"); AUTH="Bearer $JWT"; }
+token() { WHO=$1 JWT=$(secret "$1_JWT"); AUTH="Bearer $JWT"; }
 by_jwt() { # METHOD PATH QUERY BODY [curl options…]
   if [ -n "${AUTH+set}" ]; then send "$@" -H "Authorization: $AUTH"; else send "$@"; fi
 }

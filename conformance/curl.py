@@ -186,7 +186,7 @@ class _Writer:
             return None
         if x.auth.scheme == "jwt":
             if recipe == ":" or re.search(r"\$JWT|parts|guessed", recipe):
-                self._need(who, "JWT")
+                self._need(who, "JWT", *(["API_SECRET"] if "API_SECRET" in recipe else []))
                 lines = [f"token {who}" if recipe == ":" else f"token {who}; {recipe}"]
             else:
                 if x.auth.how == "expired":

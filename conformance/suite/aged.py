@@ -13,12 +13,14 @@ from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
+_ROOM = 4  # prices of its own that a kind with fills needs at the edge of the band
 _GONE = 1.5  # s after which a canceled order must not have come back
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
+NEAR = ("near buy", "near sell")  # open, and with a better price than those above: they can be filled
 
 
 class Aged:
-    """A set of orders, one of each kind for each credential, placed when the run begins, and one canceled then.
+    """A set of orders, of each kind for each credential, placed when the run begins, and one canceled then.
 
     `witness` is one more, which no case cancels: what others do must not change it.
     """
@@ -41,7 +43,7 @@ class Aged:
         """Place the orders. What cannot be had is told when it is asked for."""
         self.venue.restart("aged::provide")
         # in a tight book they would be in the way of other cases, and are placed when asked for instead
-        kinds = KINDS if self.venue.band.edge >= 4 else KINDS[:2]
+        kinds = (*KINDS, *NEAR) if self.venue.band.edge >= _ROOM else KINDS[:2]
         self.venue.client.together([partial(self._provide, kind) for kind in kinds])
         with suppress(Trouble, Undecidable, NotExercised):
             self._canceled.append(self._cancel())
@@ -50,7 +52,8 @@ class Aged:
             self.venue.look(self.witness)
 
     def _provide(self, kind: str) -> None:
-        for scheme in self.venue.account("owner").schemes:
+        schemes = self.venue.account("owner").schemes
+        for scheme in schemes[:1] if kind in NEAR else schemes:
             try:
                 self._orders[kind, scheme] = self._make(kind)
             except (Trouble, Undecidable, NotExercised) as problem:
@@ -78,11 +81,16 @@ class Aged:
         if kind.startswith("open"):
             return self.states.open(side, tif="post_only" if kind.endswith("post_only") else "gtc")
         band, step = self.venue.band, self._steps[side]
-        self._steps[side] += 1
+        if kind in NEAR:
+            step = _ROOM - 1
+        else:
+            self._steps[side] += 1
         # at the edge of the band, each better than the one before, so that later cases never meet them
         shift = band.rules.tick * step
         price = band.low_edge + shift if side == "buy" else band.high_edge - shift
         self.venue.account(OTHER_ACCOUNT["owner"])
+        if kind in NEAR:
+            return self.states.open(side, price=price, quantity=self.states.units("3"))
         order = self.states.open(side, price=price, quantity=self.states.units("6"))
         self.states.take(order, self.states.units("2"))
         return order

@@ -9,17 +9,20 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.record import Auth
 from conformance.suite.tampering import swap_case_or_flip
+from conformance.target.settings import Account
 from conformance.target.signing import JwtAuth, decode_segment, encode_segment
 from conformance.target.venue import Credential, Venue
+
+Forge = Callable[[Account], str | None]
 
 
 @dataclass(frozen=True)
 class JwtFlaw:
-    """A spoiled bearer token: `forge` makes the whole Authorization header from the good token.
+    """A spoiled bearer token: `forge` makes the whole Authorization header of an account that has a good one.
 
     `bash` makes $AUTH, the same header, from $JWT.
     """
@@ -27,16 +30,17 @@ class JwtFlaw:
     requirement: str
     name: str
     bash: str
-    forge: Callable[[str], str | None]
+    forge: Forge
+    needs_secret: bool = False
 
 
-def _parts(token: str) -> tuple[str, str, str]:
-    header, payload, signature = [*token.split("."), "", ""][:3]
+def _parts(account: Account) -> tuple[str, str, str]:
+    header, payload, signature = [*(account.jwt or "").split("."), "", ""][:3]
     return header, payload, signature
 
 
-def _altered_payload(token: str) -> str:
-    header, payload, signature = _parts(token)
+def _altered_payload(account: Account) -> str:
+    header, payload, signature = _parts(account)
     try:
         claims = json.loads(decode_segment(payload))
         claims["exp"] = int(claims.get("exp", 4102444800)) + 86400
@@ -46,9 +50,9 @@ def _altered_payload(token: str) -> str:
     return f"Bearer {header}.{payload}.{signature}"
 
 
-def _unsigned(algorithm: str, *, keep: bool = False) -> Callable[[str], str]:
-    def forge(token: str) -> str:
-        _, payload, signature = _parts(token)
+def _unsigned(algorithm: str, *, keep: bool = False) -> Forge:
+    def forge(account: Account) -> str:
+        _, payload, signature = _parts(account)
         header = encode_segment({"alg": algorithm, "typ": "JWT"})
         return f"Bearer {header}.{payload}.{signature if keep else ''}"
 
@@ -63,19 +67,22 @@ _OWN_KEY = '{"alg":"HS256","typ":"JWT","jwk":{"kty":"oct","k":"c2VjcmV0"}}'
 _NO_KEY = '{"alg":"HS256","typ":"JWT","kid":"../../../../dev/null"}'
 
 
-def _guessed(secret: str, head: str = '{"alg":"HS256","typ":"JWT"}') -> Callable[[str], str]:
-    def forge(token: str) -> str:
-        _, payload, _ = _parts(token)
+def _guessed(secret: str | None, head: str = '{"alg":"HS256","typ":"JWT"}') -> Forge:
+    """Sign the token anew, with the account's own API secret where `secret` is None."""
+
+    def forge(account: Account) -> str:
+        _, payload, _ = _parts(account)
         header = encode_segment(head.encode())
-        mac = hmac.new(secret.encode(), f"{header}.{payload}".encode(), hashlib.sha256).digest()
+        key = (account.api_secret or "") if secret is None else secret
+        mac = hmac.new(key.encode(), f"{header}.{payload}".encode(), hashlib.sha256).digest()
         return f"Bearer {header}.{payload}.{encode_segment(mac)}"
 
     return forge
 
 
-def _signature_part(change: Callable[[str], str]) -> Callable[[str], str]:
-    def forge(token: str) -> str:
-        header, payload, signature = _parts(token)
+def _signature_part(change: Callable[[str], str]) -> Forge:
+    def forge(account: Account) -> str:
+        header, payload, signature = _parts(account)
         return f"Bearer {header}.{payload}.{change(signature)}"
 
     return forge
@@ -89,10 +96,10 @@ def _other_letter(text: str) -> str:
 _JWT = "cancel.jwt."
 
 JWT_FLAWS = (
-    JwtFlaw(_JWT + "missing", "no credentials", "unset AUTH", lambda t: None),
-    JwtFlaw(_JWT + "garbage", "a word", "AUTH='Bearer token'", lambda t: "Bearer token"),
-    JwtFlaw(_JWT + "garbage", "three words", "AUTH='Bearer a.b.c'", lambda t: "Bearer a.b.c"),
-    JwtFlaw(_JWT + "garbage", "nothing", "AUTH=Bearer", lambda t: "Bearer"),
+    JwtFlaw(_JWT + "missing", "no credentials", "unset AUTH", lambda a: None),
+    JwtFlaw(_JWT + "garbage", "a word", "AUTH='Bearer token'", lambda a: "Bearer token"),
+    JwtFlaw(_JWT + "garbage", "three words", "AUTH='Bearer a.b.c'", lambda a: "Bearer a.b.c"),
+    JwtFlaw(_JWT + "garbage", "nothing", "AUTH=Bearer", lambda a: "Bearer"),
     JwtFlaw(
         _JWT + "altered-payload",
         "later expiry",
@@ -120,6 +127,13 @@ JWT_FLAWS = (
     ),
     JwtFlaw(
         _JWT + "altered-signature",
+        "signed with the API secret",
+        'AUTH="Bearer $(guessed "$(secret "${WHO}_API_SECRET")")"',
+        _guessed(None),
+        needs_secret=True,
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
         "signed with a key that it names itself",
         f"AUTH=\"Bearer $(guessed secret '{_OWN_KEY}')\"",
         _guessed("secret", _OWN_KEY),
@@ -136,7 +150,7 @@ JWT_FLAWS = (
         'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_case "$TAIL")"',
         _signature_part(swap_case_or_flip),
     ),
-    JwtFlaw(_JWT + "garbage", "a fourth part", 'AUTH="Bearer $JWT.x"', lambda t: f"Bearer {t}.x"),
+    JwtFlaw(_JWT + "garbage", "a fourth part", 'AUTH="Bearer $JWT.x"', lambda a: f"Bearer {a.jwt}.x"),
     JwtFlaw(
         _JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(lambda s: "")
     ),
@@ -144,7 +158,7 @@ JWT_FLAWS = (
         _JWT + "stripped-signature",
         "no third part",
         'parts; AUTH="Bearer $HEAD.$CLAIMS"',
-        lambda t: "Bearer " + ".".join(_parts(t)[:2]),
+        lambda a: "Bearer " + ".".join(_parts(a)[:2]),
     ),
     JwtFlaw(_JWT + "alg-none", "none", 'parts; AUTH="Bearer $(head_of none).$CLAIMS."', _unsigned("none")),
     JwtFlaw(_JWT + "alg-none", "None", 'parts; AUTH="Bearer $(head_of None).$CLAIMS."', _unsigned("None")),
@@ -154,13 +168,17 @@ JWT_FLAWS = (
         'parts; AUTH="Bearer $(head_of none).$CLAIMS.$TAIL"',
         _unsigned("none", keep=True),
     ),
-    JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda t: f"Basic {t}"),
-    JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda t: f"Token {t}"),
-    JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda t: t),
+    JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda a: f"Basic {a.jwt}"),
+    JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda a: f"Token {a.jwt}"),
+    JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda a: a.jwt),
 )
 
 
 def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
     """The JWT of an account with this flaw; raises NotExercised without one, Undecidable if it cannot be used."""
-    token = None if flaw.requirement == "cancel.jwt.missing" else venue.offered(name, "jwt").jwt
-    return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(token or "", forge=flaw.forge))
+    account = venue.account(name)
+    if flaw.requirement != "cancel.jwt.missing":
+        account = venue.offered(name, "jwt")
+    if flaw.needs_secret:
+        account = replace(account, api_secret=venue.offered(name, "api_key").api_secret)
+    return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(flaw.forge(account)))

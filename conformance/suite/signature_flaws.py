@@ -60,6 +60,13 @@ SIGNATURE_FLAWS = (
     KeyFlaw(_SIG + "altered", "last digit", 'sign; SIGNATURE=$(flip 63 "$SIGNATURE")', after=signature(flip(-1))),
     KeyFlaw(
         _SIG + "altered",
+        "first digit, beside a token that is wrong too",
+        """sign; SIGNATURE=$(flip 0 "$SIGNATURE"); BESIDE='Bearer a.b.c'""",
+        before=set_fields(headers={"Authorization": "Bearer a.b.c"}),
+        after=signature(flip(0)),
+    ),
+    KeyFlaw(
+        _SIG + "altered",
         "not hexadecimal",
         "sign; SIGNATURE=${SIGNATURE%?}z",
         after=signature(lambda s: s[:-1] + "z"),

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.oracle.fields import REQUIREMENT
 from conformance.record import Take
-from conformance.suite.aged import KINDS, Aged
+from conformance.suite.aged import KINDS, NEAR, Aged
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
@@ -264,3 +264,16 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
         venue.look(witness)
     if order.fills:
         venue.trades("owner", aim="cancel.effects.fills-kept", limit=_PAGE)
+
+
+@ALL_FIELDS
+@pytest.mark.aged
+@pytest.mark.alone
+@pytest.mark.parametrize("kind", NEAR)
+def test_filled_late(venue: Venue, states: States, aged: Aged, kind: str) -> None:
+    """A first fill that comes seconds after the placing does not move created_at."""
+    order = aged.get(kind, venue.default_scheme("owner"))
+    states.take(order, states.units("1"))
+    venue.look(order)
+    venue.cancel(order)
+    venue.look(order)

@@ -38,7 +38,7 @@ def test_expired(venue: Venue, states: States) -> None:
         raise NotExercised("no expired JWT was given (SPOT_CONFORMANCE_OWNER_EXPIRED_JWT)")
     order = states.open()
     auth = Auth("owner", "jwt", "cancel.jwt.expired", how="expired")
-    venue.cancel(order, credential=Credential(auth, JwtAuth(token)))
+    venue.cancel(order, credential=Credential(auth, JwtAuth(f"Bearer {token}")))
     venue.look(order)
     venue.cancel(order, scheme="jwt")
 
@@ -49,7 +49,7 @@ def test_scheme_name_in_another_case(venue: Venue, states: States, name: str) ->
     """Another case of "Bearer" may be accepted or refused; if it is refused, nothing happens."""
     venue.credential("owner", "jwt")
     order = states.open()
-    signer = JwtAuth(venue.account("owner").jwt or "", forge=lambda good: f"{name} {good}")
+    signer = JwtAuth(f"{name} {venue.account('owner').jwt}")
     auth = Auth("owner", "jwt", either=True, how=f"scheme {name}")
     venue.cancel(order, credential=Credential(auth, signer), aim="cancel.jwt.scheme-case")
     venue.look(order)

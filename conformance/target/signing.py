@@ -124,10 +124,10 @@ class ApiKeyAuth(httpx.Auth):
 
 
 class JwtAuth(httpx.Auth):
-    """Sends a bearer token; `forge` makes another Authorization header of it."""
+    """Sends this Authorization header, or none."""
 
-    def __init__(self, token: str, *, forge: Callable[[str], str | None] | None = None) -> None:
-        self._header = forge(token) if forge is not None else f"Bearer {token}"
+    def __init__(self, header: str | None) -> None:
+        self._header = header
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put the Authorization header on the request."""

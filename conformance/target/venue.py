@@ -158,7 +158,7 @@ class Venue:
         if scheme not in account.schemes:
             raise NotExercised(f"the {name} account has no {scheme}")
         if scheme == "jwt":
-            return Credential(Auth(name, "jwt"), JwtAuth(account.jwt or ""))
+            return Credential(Auth(name, "jwt"), JwtAuth(f"Bearer {account.jwt}"))
         return Credential(Auth(name, "api_key"), ApiKeyAuth(account, self.clock.now_ms))
 
     # ------------------------------------------------------------------ sending

@@ -33,7 +33,7 @@ def by_python(base_url: str, flaw: KeyFlaw | JwtFlaw, owner: Account, body: str 
         auth = ApiKeyAuth(owner, lambda: NOW, other=OTHER, before=flaw.before, after=flaw.after)
         query = flaw.query
     else:
-        auth = JwtAuth(owner.jwt or "", forge=flaw.forge)
+        auth = JwtAuth(flaw.forge(owner))
     target = f"/api/v1{PATH}{'?' if query else ''}{query}"
     with httpx.Client(trust_env=False) as client:
         request = client.build_request(
@@ -87,7 +87,7 @@ def good(owner: Account, body: str | None) -> set[tuple[object, ...]]:
     """The two requests that no flaw may look like."""
     content = body.encode() if body else None
     with recording() as server, httpx.Client(trust_env=False) as client:
-        for auth in (ApiKeyAuth(owner, lambda: NOW), JwtAuth(owner.jwt or "")):
+        for auth in (ApiKeyAuth(owner, lambda: NOW), JwtAuth(f"Bearer {owner.jwt}")):
             extensions = {"target": f"/api/v1{PATH}".encode()}
             client.send(
                 client.build_request("DELETE", server.base_url, content=content, extensions=extensions), auth=auth
