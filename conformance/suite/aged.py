@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -13,10 +14,10 @@ from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
-_ROOM = 4  # prices of its own that a kind with fills needs at the edge of the band
+_CASE = "aged::provide"  # whose orders they are until they are asked for
 _GONE = 1.5  # s after which a canceled order must not have come back
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
-NEAR = ("near buy", "near sell")  # open, and with a better price than those above: they can be filled
+NEAR = ("near buy", "near sell")  # open, and placed after those above, at better prices: they can be filled
 
 
 class Aged:
@@ -32,6 +33,7 @@ class Aged:
         self._steps = {"buy": 0, "sell": 0}
         self._canceled: list[Order] = []
         self.witness: Order | None = None
+        self._lock = threading.Lock()
 
     def on(self, venue: Venue, states: States) -> Aged:
         """The same orders, for a case that overlaps with others on a venue of its own."""
@@ -41,23 +43,34 @@ class Aged:
 
     def provide(self) -> None:
         """Place the orders. What cannot be had is told when it is asked for."""
-        self.venue.restart("aged::provide")
+        self.venue.restart(_CASE)
         # in a tight book they would be in the way of other cases, and are placed when asked for instead
-        kinds = (*KINDS, *NEAR) if self.venue.band.edge >= _ROOM else KINDS[:2]
-        self.venue.client.together([partial(self._provide, kind) for kind in kinds])
+        for kinds in (KINDS, NEAR) if self.venue.band.edge else (KINDS[:2],):
+            self._provide(kinds)
         with suppress(Trouble, Undecidable, NotExercised):
             self._canceled.append(self._cancel())
         with suppress(Trouble, Undecidable, NotExercised):
             self.witness = self.states.open("sell")
             self.venue.look(self.witness)
 
-    def _provide(self, kind: str) -> None:
+    def _provide(self, kinds: tuple[str, ...]) -> None:
+        """Place what is not there of these kinds."""
+        self.venue.client.together([partial(self._provide_one, kind) for kind in kinds])
+
+    def _provide_one(self, kind: str) -> None:
         schemes = self.venue.account("owner").schemes
         for scheme in schemes[:1] if kind in NEAR else schemes:
+            if self._is_there(kind, scheme):
+                continue
             try:
-                self._orders[kind, scheme] = self._make(kind)
+                order = self._orders[kind, scheme] = self._make(kind)
+                order.case = _CASE
             except (Trouble, Undecidable, NotExercised) as problem:
                 self._problem[kind] = problem
+
+    def _is_there(self, kind: str, scheme: str) -> bool:
+        order = self._orders.get((kind, scheme))
+        return order is not None and order.state is State.LIVE
 
     def _cancel(self) -> Order:
         (price,) = self.venue.band.levels(1)
@@ -81,10 +94,7 @@ class Aged:
         if kind.startswith("open"):
             return self.states.open(side, tif="post_only" if kind.endswith("post_only") else "gtc")
         band, step = self.venue.band, self._steps[side]
-        if kind in NEAR:
-            step = _ROOM - 1
-        else:
-            self._steps[side] += 1
+        self._steps[side] += 1
         # at the edge of the band, each better than the one before, so that later cases never meet them
         shift = band.rules.tick * step
         price = band.low_edge + shift if side == "buy" else band.high_edge - shift
@@ -98,14 +108,19 @@ class Aged:
     def get(self, kind: str, scheme: str) -> Order:
         """The aged order of this kind that is meant for this credential, old enough; it is handed out once.
 
-        If it was lost on the way, another is placed and waited for.
+        If it was lost on the way, another is placed and waited for, and so are the others that were: it is likely
+        that they will be asked for next. Raises what kept it from being placed.
         """
         self.venue.credential("owner", scheme)
-        order = self._orders.pop((kind, scheme), None)
-        if order is None or order.state is not State.LIVE:
-            if kind in self._problem and not isinstance(self._problem[kind], Trouble):
-                raise self._problem[kind]
-            order = self._make(kind)
+        with self._lock:
+            if not self._is_there(kind, scheme):
+                if isinstance(problem := self._problem.get(kind), Undecidable | NotExercised):
+                    raise problem
+                alike = NEAR if kind in NEAR else KINDS
+                self._provide(alike if self.venue.band.edge else (kind,))
+            order = self._orders.pop((kind, scheme), None)
+        if order is None:
+            raise self._problem[kind]
         order.case = self.venue.case
         time.sleep(max(0.0, order.placed[1] + AGE - time.monotonic()))
         return order
