@@ -58,8 +58,7 @@ class Aged:
         self.venue.client.together([partial(self._provide_one, kind) for kind in kinds])
 
     def _provide_one(self, kind: str) -> None:
-        schemes = self.venue.account("owner").schemes
-        for scheme in schemes[:1] if kind in NEAR else schemes:
+        for scheme in self.venue.account("owner").schemes:
             if self._is_there(kind, scheme):
                 continue
             try:

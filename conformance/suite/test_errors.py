@@ -26,6 +26,8 @@ MALFORMED = {
     "two ids": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10,9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d11",
     "negative": "-1",
     "null": "null",
+    "all of them": "all",
+    "the last one": "last",
     "wildcard": "*",
     "letters of other scripts": "%C3%A9%E2%82%AC%E6%97%A5",
     "emoji": "%F0%9F%92%B8",
@@ -224,8 +226,9 @@ def test_foreign_open(venue: Venue, states: States, scheme: str, side: str) -> N
         price = venue.band.resting(side, venue.step())
         strangers = states.open(side, price=price, account=stranger)
         order = states.open(side, price=price, account=owner)
-        venue.cancel(order, by=stranger, scheme=scheme)
-        venue.look_all([order, strangers])
+        for written in (order, order.id.upper()):
+            venue.cancel(written, by=stranger, scheme=scheme)
+            venue.look_all([order, strangers])
         venue.cancel(order, by=owner)
 
 

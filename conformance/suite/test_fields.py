@@ -11,6 +11,7 @@ import pytest
 from conformance.oracle.fields import REQUIREMENT
 from conformance.record import Take
 from conformance.suite.aged import KINDS, NEAR, Aged
+from conformance.suite.crossing import cross
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
@@ -267,13 +268,14 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
 
 
 @ALL_FIELDS
+@pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.aged
 @pytest.mark.alone
 @pytest.mark.parametrize("kind", NEAR)
 def test_filled_late(venue: Venue, states: States, aged: Aged, kind: str) -> None:
-    """A first fill that comes seconds after the placing does not move created_at."""
-    order = aged.get(kind, venue.default_scheme("owner"))
+    """A first fill that comes seconds after the placing moves no created_at; after the cancel nothing fills."""
+    order = aged.get(kind, venue.account("owner").schemes[-1])  # whose price is the best of all aged orders
     states.take(order, states.units("1"))
     venue.look(order)
     venue.cancel(order)
-    venue.look(order)
+    cross(venue, states, order)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
+from conformance.suite.aged import NEAR, Aged
 from conformance.suite.balance import DISTANT_S, end, largest
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
@@ -18,6 +20,7 @@ from conformance.target.venue import Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
+_WORTH = ("1000", "30", "3")  # times the smallest order
 _STATES = ("open", "canceled twice", "partially filled")
 _ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the balance for the other side alone
 _FILLS = {
@@ -52,7 +55,19 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
             raise NotExercised("answers take long: each side and state is tried with one credential")
         if state == "open":
             raise NotExercised("answers take long: an order that is canceled twice is tried")
-    _release(venue, states, scheme, side, state, funds)
+    _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
+
+
+@_LOCKS
+@pytest.mark.aged
+@pytest.mark.alone
+@pytest.mark.profile("standard")
+@pytest.mark.parametrize("kind", NEAR)
+def test_lock_of_an_old_order(venue: Venue, aged: Aged, kind: str, funds: dict[str, Decimal]) -> None:
+    """The same for an order that was placed seconds ago."""
+    _only_to_the_lot(venue)
+    scheme = venue.default_scheme("owner")
+    _release(venue, aged.get(kind, scheme), scheme, kind.split()[-1], kind, funds)
 
 
 @_LOCKS
@@ -61,32 +76,40 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
 @pytest.mark.parametrize(("state", "side"), _BY_TURNS)
 def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, funds: dict[str, Decimal]) -> None:
     """The same for orders of which little is left, or nothing: then a cancel that is refused releases nothing."""
-    if venue.client.pace > DISTANT_S:
-        raise NotExercised("answers take long: what can be placed is not found out to the lot")
-    _release(venue, states, _by_turns(venue, _BY_TURNS.index((state, side))), side, state, funds)
+    _only_to_the_lot(venue)
+    scheme = _by_turns(venue, _BY_TURNS.index((state, side)))
+    _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
 
 
-def _release(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
+def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
+    """An order in this state, None for one that is to lock most of the balance."""
     _only_here(venue)
-    price = venue.band.resting(side)
-    locked: Order | None = None
     if state in _FILLS:
-        locked = states.partially_filled(side, _FILLS[state])
-        price = locked.price or price
+        order = states.partially_filled(side, _FILLS[state])
     elif state == "filled":
-        locked = states.filled(side)
+        order = states.filled(side)
     elif state == "ioc remainder":
-        locked = states.ioc_remainder(side)
-    if locked is not None:
-        venue.look(locked)
-        if not locked.exact:
-            raise Trouble("the fills are not those that were planned: somebody else trades here")
+        order = states.ioc_remainder(side)
+    else:
+        return None
+    venue.look(order)
+    if not order.exact:
+        raise Trouble("the fills are not those that were planned: somebody else trades here")
+    return order
+
+
+def _release(
+    venue: Venue, locked: Order | None, scheme: str, side: str, state: str, funds: dict[str, Decimal]
+) -> None:
+    price = venue.band.resting(side)
+    if locked is not None and locked.state is State.LIVE:
+        price = locked.price or price
     before = _own_trades(venue)
     most, too_much = _most(venue, side, price, funds)
     most_after = most
     if locked is None:
         size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
-        locked = states.open(side, price=price, quantity=size)
+        locked = venue.place(side, price, size)
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
     end(venue, locked, scheme)
@@ -109,9 +132,7 @@ def test_locks_side_by_side(
     venue: Venue, states: States, arena: Arena, side: str, funds: dict[str, Decimal]
 ) -> None:
     """Several orders that are canceled at the same time all give their funds back, once each."""
-    _only_here(venue)
-    if venue.client.pace > DISTANT_S:
-        raise NotExercised("answers take long: what can be placed is not found out to the lot")
+    _only_to_the_lot(venue)
     price, schemes = venue.band.resting(side), venue.account("owner").schemes
     before = _own_trades(venue)
     most, too_much = _most(venue, side, price, funds)
@@ -142,7 +163,12 @@ def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str, f
     _only_here(venue)
     venue.account("counterparty")
     price = venue.band.resting(side)
-    order = states.open(side, price=price, quantity=states.units("1000"), account="counterparty")
+    for units in _WORTH:
+        with suppress(Undecidable):  # more than it holds
+            order = states.open(side, price=price, quantity=states.units(units), account="counterparty")
+            break
+    else:
+        raise NotExercised("the counterparty holds too little")
     before = _own_trades(venue)
     _, too_much = _most(venue, side, price, funds)
     venue.cancel(order)
@@ -196,6 +222,12 @@ def _by_turns(venue: Venue, turn: int) -> str:
 def _only_here(venue: Venue) -> None:
     if not venue.settings.is_loopback:
         raise NotExercised("placing for the whole balance is done on this machine only")
+
+
+def _only_to_the_lot(venue: Venue) -> None:
+    _only_here(venue)
+    if venue.client.pace > DISTANT_S:
+        raise NotExercised("answers take long: what can be placed is not found out to the lot")
 
 
 def _own_trades(venue: Venue) -> int:

@@ -103,11 +103,15 @@ def test_replay_on_another_order(venue: Venue, states: States) -> None:
     "name",
     [
         pytest.param(name, marks=pytest.mark.exercises(f"cancel.key.signature.{chapter}"))
-        for chapter, name in (("altered", "first digit"), ("other-user", "the other user's key"))
+        for chapter, name in (
+            ("altered", "first digit"),
+            ("other-user", "the other user's key"),
+            ("covers-timestamp", "exchanged"),
+        )
     ],
 )
 def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> None:
-    """That a timestamp was seen with a good signature does not help a request with another one, or another key."""
+    """What was seen with a good signature does not help a request with another one, another key or time."""
     first, second = states.open(), states.open()
     stamp = str(venue.clock.now_ms())
     good = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp), "same timestamp")
@@ -117,6 +121,17 @@ def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> No
     auth = Auth("owner", "api_key", flaw.requirement, how=f"{flaw.name}, same timestamp")
     venue.cancel(second, credential=Credential(auth, spoiled.signer))
     venue.look(second)
+
+
+@pytest.mark.exercises("cancel.key.signature.altered", "cancel.key.timestamp.stale", "cancel.refusals.unauthorized")
+@pytest.mark.parametrize("name", ["first digit", "a minute old"])
+def test_spoiled_on_a_new_connection(venue: Venue, states: States, name: str) -> None:
+    """The first request of a connection is refused like any other."""
+    order = states.open()
+    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == name)
+    with venue.apart() as apart:
+        apart.cancel(order, credential=spoiled_key(venue, flaw))
+    venue.look(order)
 
 
 @pytest.mark.exercises("cancel.refusals.unauthorized")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
@@ -25,6 +26,7 @@ from conformance.target.venue import Venue
 _ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
 _ROUNDS_VERY_FAR = (3, 6)
 _SIDES = ("buy", "sell")
+_MANY = 20  # cancels
 
 
 def _rounds(venue: Venue) -> tuple[int, int]:
@@ -185,6 +187,37 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
         return overlapped
 
     _repeat_side_by_side(venue, race)
+
+
+@pytest.mark.exercises("cancel.success.open")
+@pytest.mark.profile("standard")
+def test_many_cancels_at_once(venue: Venue, states: States) -> None:
+    """So many cancels as one user may well send at once are all carried out, or refused with 503."""
+    arena = Arena(venue, _MANY)
+
+    def place(side: str) -> Order | None:
+        with suppress(Undecidable):  # more than the account holds
+            return states.open(side)
+        return None
+
+    def race(trial: int) -> bool:
+        placed = venue.client.together([partial(place, _SIDES[number % 2]) for number in range(_MANY)])
+        if not (orders := [order for order in placed if order is not None]):
+            raise NotExercised("the account holds too little")
+        calls = [_cancels(venue, order, 1, first=trial + n)[0].call for n, order in enumerate(orders)]
+        overlapped = arena.side_by_side(calls, orders[0])
+        venue.look_all(orders)
+        if venue.sweep():
+            raise Trouble("an order that was canceled beside others is still there")
+        return overlapped
+
+    try:
+        overlaps = [race(trial) for trial in range(2)]
+    finally:
+        arena.close()
+    _note(venue, sum(overlaps), len(overlaps))
+    if not any(overlaps):
+        raise _never_overlapped(len(overlaps))
 
 
 @pytest.mark.exercises("cancel.effects.own-orders")

@@ -32,8 +32,9 @@ def check_trading(venue: Venue, name: str, scheme: str) -> None:
     """A credential must be allowed to trade: one that may read only gets 401 or 403 for all else.
 
     Raises TargetError if it may not, or if nobody may: then the venue is `closed`. Both a placing and a cancel must
-    be refused, twice: a target that refuses one of them only, or now and then, is for the cases to find. A refusal
-    for another reason, say of the price or of the balance, shows that the credential may trade.
+    be refused, twice, and a cancel on a connection of its own: a target that refuses one of them only, or now and
+    then, or by the connection, is for the cases to find. A refusal for another reason, say of the price or of the
+    balance, shows that the credential may trade.
     """
     alone = venue.account(name).schemes == [scheme]
     for _ in range(2):
@@ -42,6 +43,9 @@ def check_trading(venue: Venue, name: str, scheme: str) -> None:
             return
         cancel = _cancel_is_refused(venue, name, scheme)
         if cancel is None and (placing is None or not alone):
+            return
+    with venue.apart() as apart:
+        if _cancel_is_refused(apart, name, scheme) is None:
             return
     shown = [f"{what} gets {status}" for what, status in (("placing", placing), ("canceling", cancel)) if status]
     raise TargetError(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Hook = Callable[["Reference"], None]
 CHAPTERS = (
     *("success", "errors", "ids", "identity", "jwt", "signature", "timestamp", "key", "fields", "amounts"),
-    *("effects", "book", "money", "refusals", "unavailable", "answers", "races", "gateway"),
+    *("effects", "book", "money", "refusals", "unavailable", "answers", "races", "gateway", "lasting"),
 )
 _FAULTS: dict[str, Fault] = {}
 
