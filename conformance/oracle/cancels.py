@@ -390,7 +390,7 @@ def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[st
         )
         result = Check(check.requirement, exchange.n, exchange.case, finding)
         if stranger and order is not None and check.field in ("filled_qty", "avg_fill_price"):
-            judge.pending.setdefault(order.id, []).append(result)
+            judge.put_off(order, result)
         else:
             judge.add(result)
     return broken | {name for name in FIELDS if name not in body}

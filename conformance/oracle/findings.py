@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,16 @@ class Check:
     n: int
     case: str
     finding: Finding | None = None
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """Findings on an order that wait for its trades, and what was to have filled of it, at which average price."""
+
+    filled: Decimal
+    average: Fraction
+    checks: list[Check] = field(default_factory=list)
+
+    def is_of(self, case: str) -> bool:
+        """Whether any of them was made in this case."""
+        return any(check.case == case for check in self.checks)

@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.contract import Contract
 from conformance.oracle import cancels, crossings, forget, lists, probes, races, reads, room, trades, unavailable
-from conformance.oracle.findings import Check, Finding
+from conformance.oracle.findings import Check, Finding, Suspicion
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
 from conformance.oracle.notes import Notes
@@ -79,7 +79,7 @@ class Judge:
         self.refused: set[str] = set()
         self.parity: defaultdict[str, dict[str, set[int]]] = defaultdict(dict)
         self.parity_exchanges: dict[tuple[str, str], int] = {}
-        self.pending: dict[str, list[Check]] = {}
+        self.pending: dict[str, Suspicion] = {}
         self.held_back: dict[int, Check] = {}
         self.fill_rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}  # by case and account, by trade
         self.traded: dict[int, frozenset[str]] = {}
@@ -216,8 +216,8 @@ class Judge:
         self.rejected.pop(case, None)
         self.surprises.pop(case, None)
         self.controls.pop(case, None)
-        for order_id, checks in list(self.pending.items()):
-            if any(check.case == case for check in checks):
+        for order_id, suspicion in list(self.pending.items()):
+            if suspicion.is_of(case):
                 self.settle(order_id, drop=not self.quiet)
 
     # ------------------------------------------------------------------ out
@@ -252,7 +252,11 @@ class Judge:
     ) -> None:
         """As `broken`, unless the order's own trades show that somebody else filled it."""
         check = self._finding(requirement, exchange, message, expected, seen, order=order.id, **more)
-        self.pending.setdefault(order.id, []).append(check)
+        self.put_off(order, check)
+
+    def put_off(self, order: Order, check: Check) -> None:
+        """Keep a finding until the own trades tell whether somebody else filled the order."""
+        self.pending.setdefault(order.id, Suspicion(order.filled, order.average)).checks.append(check)
 
     @staticmethod
     def _finding(
@@ -273,9 +277,9 @@ class Judge:
 
     def settle(self, order_id: str, *, drop: bool = False) -> None:
         """Count the findings that waited for a look at the order's trades, or drop them."""
-        for check in self.pending.pop(order_id, []):
-            if not drop:
-                self.add(check)
+        suspicion = self.pending.pop(order_id, None)
+        for check in suspicion.checks if suspicion is not None and not drop else ():
+            self.add(check)
 
     # ------------------------------------------------------------------ acts
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import crossings, fields
 from conformance.oracle.amounts import decimal_of, plain, vwap
+from conformance.oracle.findings import Suspicion
 from conformance.oracle.ledger import Order, State
 from conformance.oracle.lists import listed_in
 from conformance.record import Exchange
@@ -30,12 +31,12 @@ def volumes(fills: Iterable[Mapping[str, Any]]) -> defaultdict[str, Decimal]:
     return volume
 
 
-def _agree(order: Order, fills: Iterable[Mapping[str, Any]]) -> bool:
+def _agree(order_id: str, planned: Suspicion, fills: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a list of fills has those of an order as they were planned, by amount and average price."""
-    rows = [row for row in fills if str(row.get("order_id")).lower() == order.id]
+    rows = [row for row in fills if str(row.get("order_id")).lower() == order_id]
     pairs = [(decimal_of(row.get("price")), decimal_of(row.get("quantity"))) for row in rows]
     known = [(price, quantity) for price, quantity in pairs if price is not None and quantity is not None]
-    return sum((q for _, q in known), Decimal(0)) == order.filled and vwap(known) == order.average
+    return sum((q for _, q in known), Decimal(0)) == planned.filled and vwap(known) == planned.average
 
 
 def judge_trades(judge: Judge, exchange: Exchange) -> None:
@@ -47,10 +48,10 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
-    for order_id in list(judge.pending):
+    for order_id, planned in list(judge.pending.items()):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:
-            stranger = volume[order_id] > order.filled or not (judge.quiet or _agree(order, items))
+            stranger = volume[order_id] > planned.filled or not (judge.quiet or _agree(order_id, planned, items))
             if stranger:
                 order.exact = False
                 judge.troubled.add(exchange.case)

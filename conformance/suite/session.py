@@ -152,6 +152,7 @@ class Session:
             if any(item.get_closest_marker("aged") for item in items):
                 with suppress(LimitReached):  # each case says it
                     self.aged.provide()
+            self.venue.ask_who_traded()
         except BaseException as error:
             self.abandon(error)
             raise
@@ -196,7 +197,9 @@ class Session:
                 return Outcome()
         if not hasattr(self.venue, "rules"):  # no order was placed
             return Outcome()
-        return reconcile(self.venue, read_journal(self.report_dir / NAME))
+        outcome = reconcile(self.venue, read_journal(self.report_dir / NAME))
+        self.venue.ask_who_traded()
+        return outcome
 
     def close(self) -> None:
         """Close record, connections and the embedded reference, once."""
@@ -263,6 +266,7 @@ class Session:
         finally:
             if not stop.requested():  # else the clean-up of the whole run is at hand, and quicker
                 venue.sweep()
+                venue.ask_who_traded()
             if not put_off:
                 outcome, reason = self._told(name, outcome, reason)
                 self.recorder.note("case-end", name, outcome=outcome, reason=reason)
@@ -315,7 +319,9 @@ class Session:
             except Trouble as trouble:
                 reason, wait = str(trouble), trouble.wait
             except Undecidable as problem:
-                return "undecided", str(problem)
+                reason = str(problem)
+                if name not in self.judge.troubled:
+                    return "undecided", reason
             except NotExercised as lack:
                 return "not_exercised", str(lack)
             else:

@@ -113,6 +113,8 @@ def _release(
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
     end(venue, locked, scheme)
+    if not locked.exact:
+        raise Trouble("the fills are not those that were planned: somebody else trades here")
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
         if venue.settings.counterparty is not None:

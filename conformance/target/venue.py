@@ -36,9 +36,10 @@ from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
 from conformance.target.signing import ApiKeyAuth, JwtAuth
 from conformance.target.transport import Transport
-from conformance.target.trouble import NotExercised, Trouble, Undecidable
+from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
+_LONG_LIST = 500  # fills
 _HALTS = 40  # refusals of a halted market that are put down to the moment
 _ATTEMPTS = 6
 _FIRST_ATTEMPTS = 2  # repeats of the very first request while nothing answers at all
@@ -253,7 +254,7 @@ class Venue:
         )
         answer = try_parse(exchange.response) if exchange.response else None
         order = self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
-        makers = [self.judge.ledger.get(take.order) for take in takes or ()] if expect == "filled" else []
+        makers = [self.judge.ledger.get(take.order) for take in takes or ()]
         if order is None or exchange.response is None:
             self._look_at_all(makers)
             if isinstance(answer, dict) and answer.get("error") == "SELF_TRADE":
@@ -265,12 +266,13 @@ class Venue:
             raise Undecidable(refused)
         if not order.exact:
             self._suspect()
-            self._look_at_all(makers)
+            if expect == "filled":
+                self._look_at_all(makers)
             raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
         return order
 
     def _look_at_all(self, makers: list[Order | None]) -> None:
-        """Are they live all the same, although they did not fill."""
+        """Are they live as they were, although they did not fill? If not, somebody else may have taken them."""
         for maker in makers:
             if maker is not None:
                 self.look(maker)
@@ -471,6 +473,17 @@ class Venue:
         exchange = self.get("my_trades", "/spot/trades/me", name, query, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
+
+    def ask_who_traded(self) -> None:
+        """List the fills that findings wait for (of this case, beside others): it may have been a stranger."""
+        waiting = [
+            self.judge.ledger.get(order_id)
+            for order_id, suspicion in list(self.judge.pending.items())
+            if not self.shared or suspicion.is_of(self.case)
+        ]
+        for name in {order.account for order in waiting if order is not None}:
+            with suppress(Trouble, LimitReached):
+                self.trades(name, limit=_LONG_LIST)
 
     # ------------------------------------------------------------------ around a case
 

@@ -188,6 +188,17 @@ def test_a_strangers_trade_is_no_finding(paper: Paper) -> None:
     assert paper.found() == []
 
 
+@pytest.mark.parametrize("trades", [1, 0])
+def test_an_order_that_a_stranger_took_is_no_finding(paper: Paper, trades: int) -> None:
+    """That a look shows it as filled in between does not make the fill a planned one."""
+    paper.place()
+    paper.cancel(404)
+    paper.query(order(status="filled", filled_qty="10", avg_fill_price="0.5"))
+    trade = {"order_id": order()["id"], "price": "0.5", "quantity": "10"}
+    paper.add("my_trades", "GET", "/spot/trades/me", 200, [trade][:trades])
+    assert paper.found() == ([] if trades else ["cancel.success.open"])
+
+
 def test_more_filled_than_any_trade_says_is_a_finding(paper: Paper) -> None:
     paper.place()
     paper.cancel(200, canceled(paper.now, filled_qty="5", avg_fill_price="0.5"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,14 @@ from conformance.errors import TargetError
 from conformance.target import abilities
 from conformance.target.venue import Venue
 
-VENUE = cast(Venue, SimpleNamespace(closed=None, account=lambda name: SimpleNamespace(schemes=["jwt", "api_key"])))
+VENUE = cast(
+    Venue,
+    SimpleNamespace(
+        closed=None,
+        account=lambda name: SimpleNamespace(schemes=["jwt", "api_key"]),
+        apart=lambda: nullcontext(VENUE),
+    ),
+)
 
 
 def _answers(monkeypatch: pytest.MonkeyPatch, placing: list[int | None], canceling: list[int | None]) -> None:
@@ -29,7 +37,13 @@ def test_refused_once(monkeypatch: pytest.MonkeyPatch, second: tuple[int | None,
     abilities.check_trading(VENUE, "owner", "api_key")
 
 
-def test_refused_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    _answers(monkeypatch, [403, 403], [401, 401])
+def test_refused_but_on_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is a target that refuses them by the connection."""
+    _answers(monkeypatch, [401, 401], [401, 401, None])
+    abilities.check_trading(VENUE, "owner", "api_key")
+
+
+def test_refused_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    _answers(monkeypatch, [403, 403], [401, 401, 401])
     with pytest.raises(TargetError, match="may only read: placing gets 403, canceling gets 401"):
         abilities.check_trading(VENUE, "owner", "api_key")

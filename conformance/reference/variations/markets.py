@@ -118,18 +118,34 @@ def others_on_one_side(ref: Reference) -> None:
 @variation()
 def others_trade_now_and_then(ref: Reference) -> None:
     """Every 5 s somebody else takes a lot from the best order of the book."""
+    _take(ref, every_s=5.0, share=0)
+
+
+@variation()
+def others_take_what_is_good(ref: Reference) -> None:
+    """Twenty times a second somebody else takes a third of an order to trade with at 0.5, or better."""
+    _take(ref, every_s=0.05, share=Decimal("0.33"), good=Decimal("0.5"))
+
+
+def _take(ref: Reference, *, every_s: float, share: Decimal | int, good: Decimal | None = None) -> None:
+    """A stranger takes a share of the best order, by turns on each side, if its price is at least that good."""
 
     async def trade() -> None:
         matching = engines(ref)[0]
+        lot = matching.market.lot_size
         for turn in range(100_000):
-            await asyncio.sleep(5)
+            await asyncio.sleep(every_s)
             side: Side = "buy" if turn % 2 else "sell"
             best = next(iter(matching.book.against(side)), None)
-            if best is not None and best.price is not None:
-                lot = matching.market.lot_size
-                notional = matching.market.min_notional / best.price // lot * lot + lot
-                order = NewOrder(matching.market.symbol, side, "limit", "ioc", best.price, notional)
-                matching.place(STRANGER, order)
+            if best is None or best.price is None:
+                continue
+            if good is not None and (best.price > good if side == "buy" else best.price < good):
+                continue
+            least = matching.market.min_notional / best.price // lot * lot + lot
+            part = ((best.quantity or 0) - best.filled_qty) * share // lot * lot
+            matching.place(
+                STRANGER, NewOrder(matching.market.symbol, side, "limit", "ioc", best.price, max(least, part))
+            )
 
     async def recover(original: Any) -> None:
         await original()
