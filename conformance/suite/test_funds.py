@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from conformance.oracle.bodies import try_parse
+from conformance.oracle.bodies import is_transient, try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import NEAR, Aged
 from conformance.suite.balance import DISTANT_S, end, largest
@@ -205,7 +205,12 @@ def test_refusals_release_nothing(
         credential = spoiled_jwt(venue, token)
     venue.cancel(locked, credential=credential)
     _attempt(venue, side, price, one_more, "cancel.refusals.unauthorized", "refused", before)
-    end(venue, locked, scheme)
+    response = venue.send(venue.cancel_call(locked, scheme=scheme)).response
+    if response is not None and is_transient(response):
+        _attempt(venue, side, price, one_more, "cancel.unavailable.no-effect", "refused", before)
+    venue.look(locked)
+    if locked.state is State.LIVE:
+        end(venue, locked, scheme)
 
 
 def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) -> tuple[Decimal, Decimal]:

@@ -82,6 +82,12 @@ def _cancels(venue: Venue, order: Order, count: int, *, first: int = 0) -> list[
     return [Runner(venue.cancel_call(order, by=order.account, scheme=next(schemes))) for _ in range(count)]
 
 
+def _ahead(venue: Venue, arena: Arena, trial: int) -> tuple[float, float]:
+    """Delays (s) of the two sides of a race: each is ahead by turns, by about as much as an answer takes here."""
+    late = arena.pace * venue.random.uniform(0.0, 1.5)
+    return (0.0, late) if trial % 2 else (late, 0.0)
+
+
 def _take(venue: Venue, order: Order, quantity: Decimal, turn: int) -> Call:
     """The other account's call that takes `quantity` of an order, at its price, at once or not at all."""
     assert order.price is not None
@@ -128,9 +134,7 @@ def test_cancel_and_fill(venue: Venue, states: States, arena: Arena, whole: bool
         if trial % 3 == 2:
             states.take(order, states.units("1"))
         sizes = [order.remaining] if whole else [states.units("1"), states.units("1.5"), states.units("2")]
-        # each side is ahead by turns, by about as much as an answer takes here
-        late = arena.pace * venue.random.uniform(0.0, 1.5)
-        first, second = (0.0, late) if trial % 2 else (late, 0.0)
+        first, second = _ahead(venue, arena, trial)
         cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + (trial // 2) % 2)]
         takes = [
             Runner(_take(venue, order, size, trial + i), second + arena.pace * 0.4 * i)
@@ -264,8 +268,9 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
             signer=credential.signer,
             auth=credential.auth,
         )
-        cancels = _cancels(venue, order, 1 + trial % 2)
-        record = arena.race("cancel and cancel-all", order, [*cancels, Runner(call)], trial=trial)
+        first, second = _ahead(venue, arena, trial)
+        cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + trial % 2)]
+        record = arena.race("cancel and cancel-all", order, [*cancels, Runner(call, second)], trial=trial)
         if any(action.what == "cancel-all" and action.outcome[:1] == "4" for action in record.actions):
             raise NotExercised("the target does not take a cancel-all by symbol")
         return record

@@ -28,6 +28,11 @@ def start_deadline(seconds: float) -> None:
     _now.deadline = time.monotonic() + seconds
 
 
+def end_deadline() -> None:
+    """Let this thread's network operations take as long as they may each."""
+    _now.deadline = None
+
+
 def _left(timeout: float | None) -> float | None:
     deadline = getattr(_now, "deadline", None)
     if deadline is None:

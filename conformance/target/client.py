@@ -19,7 +19,7 @@ from conformance import __version__, stop
 from conformance.errors import ConfigError
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
-from conformance.target.bounds import ENCODINGS, read_body, start_deadline
+from conformance.target.bounds import ENCODINGS, end_deadline, read_body, start_deadline
 from conformance.target.clock import Clock
 from conformance.target.journal import UNKNOWN_CLOCK_S, Journal
 from conformance.target.limits import Limits
@@ -248,6 +248,7 @@ class Client:
         finally:
             if response is not None:
                 response.close()
+            end_deadline()
 
     def _masked_request(self, request: httpx.Request, body: str | None) -> Request:
         mask = self.redactor

@@ -9,9 +9,11 @@ from typing import Any
 from ..errors import ApiError, EngineBusy, EngineRestarting, OrderNotFound, Unavailable
 from ..orders import Order
 from ..reference import Reference
+from .money import give, rest_of
 from .registry import fault
 from .tools import cancel_aside, every, find, wrap
 
+_LARGE = 100_000
 _OVERLOAD = ("--overload",)
 # The command that the kill matrix restarts its reference by, which starts again when it dies.
 _RESTART = ("--restart-command", "kill -9 $(cat server.pid)")
@@ -56,6 +58,22 @@ def busy_and_canceled(ref: Reference) -> None:
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.unavailable.no-effect")
+def busy_and_paid_out(ref: Reference) -> None:
+    """The first cancel of a large gtc order is answered with 503 ENGINE_BUSY, and its funds are free all the same."""
+    known = set[str]()
+
+    def when(order: Order) -> bool:
+        first = order.id not in known and order.tif == "gtc" and (order.quantity or 0) > _LARGE
+        known.add(order.id)
+        if first:
+            give(ref, order, rest_of(order))
+            order.locked -= rest_of(order)
+        return first
+
+    refuse(ref, when, EngineBusy)
 
 
 @fault("cancel.unavailable.no-effect")
