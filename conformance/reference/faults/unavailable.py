@@ -62,7 +62,7 @@ def busy_and_canceled(ref: Reference) -> None:
 
 @fault("cancel.unavailable.no-effect")
 def busy_and_paid_out(ref: Reference) -> None:
-    """The first cancel of a large gtc order is answered with 503 ENGINE_BUSY, and its funds are free all the same."""
+    """The first cancel of a large gtc order is answered with 503 ENGINE_BUSY, and its funds are free."""
     known = set[str]()
 
     def when(order: Order) -> bool:
