@@ -42,7 +42,11 @@ class Limits:
             raise LimitReached(f"the limit of {most:g} s is reached (safety.max_duration_s)")
 
     def check_order(self, body: str) -> None:
-        """Count an order, or refuse it: too many, or too large. `body` is the JSON that would be sent."""
+        """Count an order, or refuse it: too many, too large, or too late. `body` is the JSON that would be sent.
+
+        Clean-up places none: one that is placed while it is under way comes from what has not heard of the end yet.
+        """
+        self.check("placing")
         safety = self.safety
         with self._lock:
             notional = self._notional(json.loads(body))

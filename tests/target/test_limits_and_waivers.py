@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from suite_process import Ended, Running, Target, peer, reference, suite
 
+from conformance import stop
 from conformance.target.limits import Limits
 from conformance.target.settings import Safety
-from conformance.target.trouble import Undecidable
+from conformance.target.trouble import LimitReached, Undecidable
 
 FIELD = ("--profile", "quick", "--only", "cancel.fields.updated-at", "--only", "cancel.fields.id")
 
@@ -41,6 +42,15 @@ def test_orders_that_are_too_large_or_too_many_are_never_sent() -> None:
     with pytest.raises(Undecidable, match="max_orders"):
         limits.check_order(_order("1", "1"))
     assert (limits.orders, limits.largest) == (2, Decimal(10))
+
+
+def test_no_order_is_placed_once_a_signal_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by what borrowed the clean-up's leave: a thread that has not heard of the end yet."""
+    limits = Limits(Safety())
+    monkeypatch.setattr(stop, "requested", lambda: True)
+    limits.check("cleanup")
+    with pytest.raises(LimitReached, match="interrupted"):
+        limits.check_order(_order("1", "1"))
 
 
 def _run(exchange: Target, cwd: Path, config: str, *arguments: str) -> Ended:
