@@ -426,7 +426,7 @@ def judge_persistent(judge: Judge, note: Note) -> None:
     """A request that was never served although others around it were: no passing trouble explains that.
 
     The note lists the exchanges that failed and the controls that were served between them. Both are looked up,
-    so that the judgement rests on the record.
+    so that the judgement rests on the record. Where another request got 503 meanwhile, it may be an overload.
     """
     attempts = [n for n in note.data.get("attempts", []) if n in judge.answers]
     controls = [n for n in note.data.get("controls", []) if n in judge.answers]
@@ -437,6 +437,9 @@ def judge_persistent(judge: Judge, note: Note) -> None:
     silent = statuses.count(None)
     if any(status is not None and status != 503 for status in statuses):
         return
+    between = range(attempts[0] + 1, attempts[-1])
+    if any(n not in attempts and n in judge.answers and judge.answers[n][1] == 503 for n in between):
+        return  # others are refused too: the target is overloaded
     requirement = "cancel.answers.in-time" if silent > len(attempts) / 2 else "cancel.unavailable.unwarranted"
     seen = "no answer" if silent > len(attempts) / 2 else "503"
     situation = str(note.data.get("situation", "this request"))

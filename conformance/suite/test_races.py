@@ -268,7 +268,7 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
             signer=credential.signer,
             auth=credential.auth,
         )
-        first, second = _ahead(venue, arena, trial)
+        first, second = _ahead(venue, arena, trial) if trial % 3 == 2 else (0.0, 0.0)
         cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + trial % 2)]
         record = arena.race("cancel and cancel-all", order, [*cancels, Runner(call, second)], trial=trial)
         if any(action.what == "cancel-all" and action.outcome[:1] == "4" for action in record.actions):
