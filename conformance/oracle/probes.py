@@ -34,7 +34,7 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
         judge.ledger.place(exchange, sent, answer)
         _judge_newborn(judge, exchange, sent, answer)
     elif isinstance(answer, dict) and answer.get("error") == "SELF_TRADE" and exchange.auth is not None:
-        judge.clashes[exchange.auth.account] = exchange
+        room.take_clash(judge, exchange, sent)
     if exchange.aim and exchange.expect:
         _judge_probe(judge, exchange, accepted, answer)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import lists
 from conformance.oracle.amounts import decimal_of
+from conformance.oracle.ledger import State
 from conformance.record import Exchange
 
 if TYPE_CHECKING:
@@ -59,6 +60,20 @@ def judge_self_trade_probe(judge: Judge, exchange: Exchange, accepted: bool, err
             exchanges=[earlier.n, exchange.n],
             key="self-trade",
         )
+
+
+def take_clash(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> None:
+    """Remember an order that was refused as a self-trade, unless it was sent while one stood in its way."""
+    assert exchange.auth is not None
+    price = decimal_of(sent.get("price"))
+    stood = any(
+        _meets(sent, price, {"symbol": order.symbol, "side": order.side, "price": str(order.price)})
+        for order in judge.ledger.orders.values()
+        if order.account == exchange.auth.account
+        and (order.canceled[1] >= exchange.start if order.canceled else order.state in (State.LIVE, State.UNSURE))
+    )
+    if not stood:
+        judge.clashes[exchange.auth.account] = exchange
 
 
 def judge_clashes(judge: Judge, exchange: Exchange) -> None:

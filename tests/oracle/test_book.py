@@ -193,3 +193,14 @@ def test_self_trades_that_no_open_order_explains(
         paper.add("new_order", "POST", "/spot/orders", 400, {"error": "SELF_TRADE"}, sent=sent)
         paper.add("open_orders", "GET", "/spot/orders", 200, listed)
     assert paper.found() == ([OFF_BOOK] if found else [])
+
+
+def test_a_self_trade_with_an_order_that_was_canceled_afterwards(paper: Paper) -> None:
+    """What stood in the way may be canceled before the open orders are listed."""
+    sent = {"symbol": "DFUSDT", "side": "sell", "type": "limit", "tif": "gtc", "price": "0.5000"}
+    for one in (ORDER, OTHER):
+        paper.place(order(id=one))
+        paper.add("new_order", "POST", "/spot/orders", 400, {"error": "SELF_TRADE"}, sent=sent)
+        paper.cancel(answer=canceled(paper.now, id=one), order_id=one)
+        paper.add("open_orders", "GET", "/spot/orders", 200, [])
+    assert paper.found() == []
