@@ -93,9 +93,13 @@ def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
     else:
         return None
     venue.look(order)
+    _check_fills(order)
+    return order
+
+
+def _check_fills(order: Order) -> None:
     if not order.exact:
         raise Trouble("the fills are not those that were planned: somebody else trades here")
-    return order
 
 
 def _release(
@@ -113,8 +117,7 @@ def _release(
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
     end(venue, locked, scheme)
-    if not locked.exact:
-        raise Trouble("the fills are not those that were planned: somebody else trades here")
+    _check_fills(locked)
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
         if venue.settings.counterparty is not None:

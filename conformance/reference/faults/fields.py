@@ -233,12 +233,12 @@ def created_at_of_partially_filled_a_second_late(ref: Reference) -> None:
 @fault(_FIELD + "created-at")
 def created_at_is_the_first_fill(ref: Reference) -> None:
     """The created_at of an order that had fills is the time of the first of them."""
+    first: dict[str, int] = {}
 
     def apply_fill(original: Any, order: Order, price: Decimal, quantity: Decimal) -> None:
-        first[order.id] = first.get(order.id, ref.clock.now_s())
+        first.setdefault(order.id, ref.clock.now_s())
         original(order, price, quantity)
 
-    first: dict[str, int] = {}
     wrap(engines(ref), "apply_fill", apply_fill)
     set_field(ref, "created_at", lambda order: first.get(order.id, order.created_at))
 

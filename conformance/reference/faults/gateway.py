@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..auth import Incoming
-from ..errors import BadRequest, Unauthorized
+from ..errors import BadRequest
 from ..orders import Order
 from ..reference import Reference
 from .answers import crash
@@ -110,37 +109,6 @@ def upper_case_ids_cancel_again(ref: Reference) -> None:
         return order.status == "canceled" and re.search(r"[0-9A-F]{8}-", current().url.path) is not None
 
     instead_of_dead(ref, again, lambda order: None)
-
-
-@fault("cancel.jwt.altered-signature")
-def unknown_key_ids_stand_for_an_empty_key(ref: Reference) -> None:
-    """A token that names a key which nobody has is checked with an empty one."""
-
-    def decode_jwt(original: Any, token: str) -> dict[str, Any]:
-        try:
-            claims: dict[str, Any] = original(token)
-        except Unauthorized:
-            if "kid" not in jwt.get_unverified_header(token):
-                raise
-            claims = jwt.decode(token, "", algorithms=["HS256"])
-        return claims
-
-    wrap(ref.auth, "decode_jwt", decode_jwt)
-
-
-@fault("cancel.jwt.altered-signature")
-def api_secrets_sign_tokens(ref: Reference) -> None:
-    """A token signed with the API secret of the account that it names is accepted."""
-
-    def decode_jwt(original: Any, token: str) -> dict[str, Any]:
-        try:
-            claims: dict[str, Any] = original(token)
-        except Unauthorized:
-            named = ref.auth.account_of(jwt.decode(token, options={"verify_signature": False}))
-            claims = jwt.decode(token, ref.auth.secret_of(named), algorithms=["HS256"])
-        return claims
-
-    wrap(ref.auth, "decode_jwt", decode_jwt)
 
 
 @fault("cancel.key.signature.altered")

@@ -152,6 +152,19 @@ def tokens_bring_their_key_along(ref: Reference) -> None:
     trust_token(ref, lambda p: len(p) == 3 and own_key(p) != "" and decoded(p[2]) == mac(own_key(p), p))
 
 
+@fault("cancel.jwt.altered-signature")
+def unknown_key_ids_stand_for_an_empty_key(ref: Reference) -> None:
+    """A token that names a key which nobody has is checked with an empty one."""
+    trust_token(ref, lambda p: len(p) == 3 and "kid" in claims_of(p[0]) and decoded(p[2]) == mac("", p))
+
+
+@fault("cancel.jwt.altered-signature")
+def api_secrets_sign_tokens(ref: Reference) -> None:
+    """A token signed with an API secret is accepted."""
+    keys = ref.auth.secrets.api_keys.values()
+    trust_token(ref, lambda p: len(p) == 3 and any(decoded(p[2]) == mac(key.secret, p) for key in keys))
+
+
 @fault("cancel.jwt.stripped-signature")
 def empty_token_signature_accepted(ref: Reference) -> None:
     """A token whose third part is empty is accepted."""

@@ -7,13 +7,14 @@ from typing import Any
 
 from starlette.requests import Request
 
+from ..auth import Incoming
 from ..errors import OrderNotFound, Unauthorized
 from ..orders import Order
 from ..reference import Reference
 from .effects import stay_in_book
 from .money import keep_lock
 from .registry import fault
-from .tools import by_key, is_cancel, named, own_live, remember_request, trust, verified, wrap
+from .tools import by_key, is_cancel, named, own_live, param, remember_request, trust, verified, wrap
 
 _OLD_S = 2
 _CROWD = 8
@@ -40,18 +41,11 @@ def funds_of_old_orders_stay_locked(ref: Reference) -> None:
 def last_good_signature_passes_again(ref: Reference) -> None:
     """A key's signature that was good once passes with any timestamp."""
 
-    def signature(incoming: Any) -> bytes:
-        return ref.auth.single(ref.auth.query_params(incoming.query), b"signature")
+    def signature(incoming: Incoming) -> bytes | None:
+        return param(ref, incoming, b"signature")
 
     good = verified(ref, signature)
-
-    def seen(incoming: Any) -> bool:
-        try:
-            return signature(incoming) in good
-        except Unauthorized:
-            return False
-
-    trust(ref, seen)
+    trust(ref, lambda incoming: signature(incoming) in good)
 
 
 @fault("cancel.key.timestamp.stale")
