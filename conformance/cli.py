@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -325,5 +326,6 @@ for _group in (faults, requirements, docs):
 
 def main() -> None:
     """Run the command line. A signal that asks for the end is obeyed after cleaning up."""
+    gc.set_threshold(100_000, 20, 50)  # a run keeps much and leaves few cycles: seldom is often enough to look
     stop.install()
     cli(prog_name="spot-conformance")

@@ -184,6 +184,8 @@ def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
         "no:cacheprovider",
         "-p",
         "no:schemathesis",
+        "-p",
+        "no:unraisableexception",  # collects garbage at the end, which takes a while, to complain about it
         "--assert=plain",  # cases have no assertions to explain, and rewriting them takes a while
         f"--conformance-profile={options['profile']}",
         f"--conformance-seed={options['seed']}",

@@ -339,12 +339,12 @@ class Session:
         return "undecided", f"{reason} ({starts} starts)"
 
 
-def reference_settings(stack: ExitStack, fault: str | None = None) -> Settings:
+def reference_settings(stack: ExitStack) -> Settings:
     """Start the embedded reference on a free port, as long as `stack` is open, and describe it."""
-    return start_reference(stack, fault)[0]
+    return start_reference(stack)[0]
 
 
-def start_reference(stack: ExitStack, fault: str | None = None) -> tuple[Settings, Running]:
+def start_reference(stack: ExitStack) -> tuple[Settings, Running]:
     """The same, and the process itself, which can be restarted."""
     from conformance.reference.server import start
     from conformance.target.settings import Account

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from conformance.target.settings import Account
 
@@ -15,6 +15,12 @@ _MIN_SECRET = 5  # characters; less would mask innocent text, and is no secret
 _MIN_BASE64 = 6
 _ENTITIES = {"&": "amp|AMP", "<": "lt|LT", ">": "gt|GT", '"': "quot|QUOT", "'": "apos"}
 _ENCODED = re.compile(r"[%\\;]")  # without any of these a text has nothing percent-encoded, escaped or in entities
+_CODE = re.compile(
+    r"%(?:25)*([0-9A-Fa-f]{2})|\\+u00([0-9A-Fa-f]{2})|\\+x([0-9A-Fa-f]{2})"
+    r"|&(?:amp;)*#(?:[xX]0*([0-9A-Fa-f]{2})|0*([0-9]{2,3}));|\\+"
+)
+_ORDINARY = re.compile(r"[0-9A-Za-z._~+/=-]{32,}")  # a secret that no encoding can be taken for a part of
+_PART = 8  # characters
 _SHORT, _REMEMBERED = 64, 4096  # characters, texts
 _KINDS = ("jwt", "expired_jwt", "api_key", "api_secret")
 
@@ -70,6 +76,21 @@ def _needles(raw: bytes) -> Iterator[str]:
         yield max(re.split("[+/]", inner), key=len)
 
 
+def _decoded(text: str) -> str:
+    """`text` with each code of a character as that character, and without backslashes."""
+
+    def character(match: re.Match[str]) -> str:
+        digits = match[1] or match[2] or match[3] or match[4]
+        return chr(int(digits, 16)) if digits else chr(int(match[5])) if match[5] else ""
+
+    return _CODE.sub(character, text)
+
+
+def _parts(secret: str) -> set[str]:
+    """Parts of a secret, away from its beginning, which is the same for many tokens."""
+    return {secret[len(secret) * eighths // 8 :][:_PART] for eighths in (2, 4, 6)} | {secret[-_PART:]}
+
+
 class Redactor:
     """Replaces each known secret by its name in «guillemets», longest first."""
 
@@ -100,10 +121,17 @@ class Redactor:
             packed = [_hex(raw), *_base64(raw)]
             plain.append(f"(?P<n{number}>{'|'.join([re.escape(secret), *packed])})")
             encoded.append(f"(?P<n{number}>{'|'.join([''.join(map(_anyhow, secret)), *packed])})")
+        self._parts = frozenset[str]().union(*map(_parts, ordered))
+        self._are_ordinary = all(map(_ORDINARY.fullmatch, ordered))
         self._plain = re.compile("|".join(plain)) if plain else None
-        self._encoded = re.compile("|".join(encoded)) if encoded else None
+        self._ways = "|".join(encoded)
         self._short = lru_cache(_REMEMBERED)(self._mask)
         Redactor._all.append(self)
+
+    @cached_property
+    def _encoded(self) -> re.Pattern[str] | None:
+        """Compiled when it is first needed: it takes a while, and mostly nothing looks like an encoded secret."""
+        return re.compile(self._ways) if self._ways else None
 
     def _name(self, match: re.Match[str]) -> str:
         return self._names[int((match.lastgroup or "n0")[1:])]
@@ -121,10 +149,24 @@ class Redactor:
         digits = text.lower().replace(":", "").replace(" ", "")
         return any(needle in digits for needle in self._hex_needles)
 
+    def _may_hold_encoded(self, text: str) -> bool:
+        """The same for any text."""
+        if not self._are_ordinary or self._may_hold(text):
+            return True
+        readings = {text.replace("\\", ""), _decoded(text)}
+        for part in self._parts:
+            for reading in readings:
+                if part in reading:
+                    return True
+        return False
+
     def _mask(self, text: str) -> str:
-        encoded = _ENCODED.search(text) is not None
-        pattern = self._encoded if encoded else self._plain
-        if pattern is not None and (encoded or self._may_hold(text)):
+        pattern = None
+        if _ENCODED.search(text) is None:
+            pattern = self._plain if self._may_hold(text) else None
+        elif self._may_hold_encoded(text):
+            pattern = self._encoded
+        if pattern is not None:
             text = pattern.sub(self._name, text)
         if "ignature=" in text:
             text = _SIGNATURE.sub(r"\1«signature»", text)

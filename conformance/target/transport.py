@@ -10,10 +10,10 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from urllib.request import getproxies
 
 import httpcore
 import httpx
-from requests.utils import get_environ_proxies, select_proxy
 
 from conformance.errors import ConfigError
 from conformance.target.bounds import DeadlineBackend
@@ -110,6 +110,10 @@ class Transport(httpx.BaseTransport):
 
 def proxy_for(origin: str) -> str | None:
     """The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name for an origin, None if none."""
+    if not getproxies():
+        return None
+    from requests.utils import get_environ_proxies, select_proxy  # takes a while to import
+
     found = select_proxy(origin, get_environ_proxies(origin, no_proxy=None))
     return f"http://{found}" if found and "://" not in found else found or None
 

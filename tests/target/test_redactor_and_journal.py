@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +18,17 @@ from conformance.target.redact import Redactor
 from conformance.target.settings import Account
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40)
+ORDINARY = st.text("abcdefXYZ0123456789+/=.-_~", min_size=32, max_size=70)
+WAYS = [
+    lambda c: c,
+    lambda c: f"%{ord(c):02X}",
+    lambda c: f"%2525{ord(c):02x}",
+    lambda c: f"\\u{ord(c):04X}",
+    lambda c: f"\\\\x{ord(c):02x}",
+    lambda c: f"&#{ord(c)};",
+    lambda c: f"&amp;#x0{ord(c):x};",
+    lambda c: f"\\{c}",
+]
 AROUND = st.binary(max_size=5)
 
 
@@ -39,6 +50,14 @@ def test_no_encoding_gets_through(secret: str, before: bytes, after: bytes) -> N
         assert redactor.text(f"<{text}>").strip('<>"\\') in ("«owner.api_secret»", "«owner.api_key»")
     packed = base64.b64encode(before + secret.encode() + after).decode()
     assert "«owner" in redactor.text(packed)
+
+
+@given(secret=ORDINARY, ways=st.lists(st.sampled_from(WAYS), min_size=70, max_size=70), around=st.text("a%;\\&"))
+def test_no_mixture_of_encodings_gets_through(secret: str, ways: list[Callable[[str], str]], around: str) -> None:
+    redactor = Redactor([Account("owner", api_secret=secret)])
+    Redactor._all.clear()
+    text = "".join(way(character) for way, character in zip(ways, secret, strict=False))
+    assert "«owner.api_secret»" in redactor.text(f"{around}{text};{around}")
 
 
 def test_innocent_text_is_left_alone() -> None:
