@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
@@ -12,6 +14,7 @@ from conformance.target.venue import Venue
 DISTANT_S = 0.008  # with answers slower than that every request counts
 _NO_END = 10**24  # lots
 _FINE = 1000  # on a distant target the largest quantity is found to one part in so many
+_AT_ONCE = 8  # orders of different sizes, of which it is seen together which fit
 
 
 def end(venue: Venue, order: Order, scheme: str | None = None) -> None:
@@ -36,10 +39,29 @@ class _Scale:
 
     def fits(self, lots: int) -> bool:
         """Whether there are funds for so many; raises Undecidable where a refusal does not tell."""
-        more = lots - sum(int((order.quantity or 0) / self.lot) for order in self._kept)
+        more = lots - self.kept
         if more < self.least:
             self.clear()
             more = lots
+        return not self._is_refused(self._error(more))
+
+    @property
+    def kept(self) -> int:
+        """How many lots stayed in the book."""
+        return sum(int((order.quantity or 0) / self.lot) for order in self._kept)
+
+    def fill(self, sizes: Sequence[int]) -> int | None:
+        """Place so many lots each, at the same time; how many in all do not fit, if any of them was refused.
+
+        In whatever order they arrive: who is refused found no room beside those that stayed in the book.
+        """
+        errors = self.venue.client.together([partial(self._error, size) for size in sizes])
+        refused = sorted((size, error) for size, error in zip(sizes, errors, strict=True) if error is not None)
+        # larger ones may be refused for other reasons
+        return self.kept + refused[0][0] if refused and self._is_refused(refused[0][1]) else None
+
+    def _error(self, more: int) -> str | None:
+        """Why New Order refuses so many lots, None if it does not."""
         exchange = self.venue.new_order(self.side, self.price, more * self.lot, tif="post_only")
         body = try_parse(exchange.response) if exchange.response else None
         if not isinstance(body, dict):
@@ -49,10 +71,14 @@ class _Scale:
                 self._kept.append(order)
             else:
                 end(self.venue, order)
-            return True
-        if body.get("error") != "INSUFFICIENT_BALANCE":
-            raise Undecidable(f"a large order is refused with {body.get('error')}, so balances cannot be seen")
-        return False
+            return None
+        return str(body.get("error"))
+
+    @staticmethod
+    def _is_refused(error: str | None) -> bool:
+        if error not in (None, "INSUFFICIENT_BALANCE"):
+            raise Undecidable(f"a large order is refused with {error}, so balances cannot be seen")
+        return error is not None
 
     def clear(self) -> None:
         """Cancel what stayed in the book."""
@@ -67,7 +93,10 @@ def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = Non
     The search begins around `guess`, which is cheap if that is nearly right. Raises Undecidable if there is no end.
     """
     scale = _Scale(venue, side, price)
-    good, bad = _bracket(scale, int(guess / scale.lot) if guess is not None else None)
+    if guess is not None or not scale.distant:
+        good, bad = _bracket(scale, int(guess / scale.lot) if guess is not None else None)
+    else:
+        good, bad = _fill(scale)
     while bad - good > (max(1, good // _FINE) if scale.distant else 1):
         middle = (good + bad) // 2
         if scale.fits(middle):
@@ -76,6 +105,21 @@ def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = Non
             bad = middle
     scale.clear()
     return good * scale.lot, bad * scale.lot
+
+
+def _fill(scale: _Scale) -> tuple[int, int]:
+    """The same, where answers take long: by orders of several sizes at once, until they are too small."""
+    bad, size = None, scale.least
+    while bad is None:
+        if size > _NO_END:
+            raise Undecidable("no order is too large for the account, so balances cannot be seen")
+        bad = scale.fill([size * 16**power for power in range(_AT_ONCE)])
+        size *= 16**_AT_ONCE
+    while bad - scale.kept > max(2 * scale.least, scale.kept // _FINE):
+        gap = bad - scale.kept
+        halves = [gap >> power for power in range(1, _AT_ONCE + 1)]
+        bad = min(bad, scale.fill([half for half in halves if half >= scale.least]) or bad)
+    return scale.kept, bad
 
 
 def _bracket(scale: _Scale, guess: int | None) -> tuple[int, int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import partial
+
 import pytest
 
 from conformance.oracle.ledger import Order
@@ -15,6 +19,7 @@ SIDE = ("buy", "sell")
 SIDES = pytest.mark.parametrize("side", SIDE)
 POSITIONS = {"first": 0, "in between": 1, "last": 3}
 _QUEUE = 12  # orders at one price
+_OWN, _FOREIGN = "cancel.effects.own-orders", "cancel.effects.foreign-orders"
 
 
 def _fills_in_turn(venue: Venue, states: States, first: Order, units: str = "1") -> None:
@@ -26,7 +31,24 @@ def _fills_in_turn(venue: Venue, states: States, first: Order, units: str = "1")
     venue.look(first)
 
 
-@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
+def _open_at(venue: Venue, states: States, side: str, prices: Sequence[Decimal], units: str = "2") -> list[Order]:
+    """Orders of which none is to be before another at the same price."""
+    size = states.units(units)
+    return venue.client.together([partial(states.open, side, price=price, quantity=size) for price in prices])
+
+
+def _take_in_turn(venue: Venue, states: States, turns: Sequence[tuple[Order, str]], last: Order) -> None:
+    """Take all that is left of each order of a price, with what its not filling would break; look at all."""
+    looked_at: list[Order] = []
+    for order, aim in turns:
+        tasks: list[Callable[[], object]] = [partial(venue.look, one) for one in looked_at]
+        tasks.append(partial(states.take, order, order.remaining, aim=aim))
+        venue.client.together(tasks)
+        looked_at = [order]
+    venue.look_all([*looked_at, last])
+
+
+@pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @SIDES
 @pytest.mark.parametrize("position", POSITIONS)
 def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, position: str) -> None:
@@ -37,14 +59,16 @@ def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, positi
     canceled = orders.pop(POSITIONS[position])
     schemes = venue.account("owner").schemes
     venue.cancel(canceled, scheme=schemes[POSITIONS[position] % len(schemes)])
-    orders.append(states.open(side, price=price, quantity=states.units("2")))
-    venue.look(orders[0])
-    for order, behind in zip(orders, [*orders[1:], canceled], strict=True):
-        states.take(order, order.remaining, aim="cancel.effects.own-orders")
-        venue.look_all([order, behind])
+
+    def place() -> None:
+        orders.append(states.open(side, price=price, quantity=states.units("2")))
+
+    tasks: list[Callable[[], object]] = [place, partial(venue.look, orders[0])]
+    venue.client.together(tasks)
+    _take_in_turn(venue, states, [(order, _OWN) for order in orders], canceled)
 
 
-@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders", "cancel.effects.off-book")
+@pytest.mark.exercises(_OWN, _FOREIGN, "cancel.effects.off-book")
 @SIDES
 def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, side: str) -> None:
     """Of orders of two users at one price, one is canceled: the others fill as if it had never been."""
@@ -56,27 +80,23 @@ def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, 
     behind = states.open(side, price=price, quantity=size, account="counterparty")
     _fills_in_turn(venue, states, own)
     venue.cancel(canceled, scheme=scheme)
-    states.take(own, own.remaining, aim="cancel.effects.own-orders")
-    venue.look(own)
-    for order in (foreign, behind):
-        states.take(order, states.units("2"), aim="cancel.effects.foreign-orders")
-        venue.look(order)
-    venue.look(canceled)
+    _take_in_turn(venue, states, [(own, _OWN), (foreign, _FOREIGN), (behind, _FOREIGN)], canceled)
 
 
-@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
+@pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @pytest.mark.parametrize(("side", "kind"), [("buy", "limit"), ("sell", "limit"), ("buy", "market")])
 def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side: str, kind: str) -> None:
     """When the best order is canceled, the next one is the best: it fills first, at its own price."""
     levels = venue.band.levels(3, resting=side)
     prices = levels if side == "sell" else levels[::-1]
-    best, following, last = (states.open(side, price=price, quantity=states.units("2")) for price in prices)
+    best, following, last = _open_at(venue, states, side, prices)
     venue.cancel(best, scheme=scheme)
-    states.take(following, states.units("1"), kind=kind, aim="cancel.effects.own-orders", price=last.price)
+    states.take(following, states.units("1"), kind=kind, aim=_OWN, price=last.price)
+    venue.done_trading()
     venue.look_all([following, last, best])
 
 
-@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+@pytest.mark.exercises(_OWN, _FOREIGN)
 @SIDES
 def test_small_neighbours_of_a_large_one(venue: Venue, states: States, scheme: str, side: str) -> None:
     """When an order of which most has filled is canceled, what others have at its price is still there."""
@@ -86,37 +106,37 @@ def test_small_neighbours_of_a_large_one(venue: Venue, states: States, scheme: s
     foreign = states.open(side, price=price, quantity=states.units("1"), account="counterparty")
     _fills_in_turn(venue, states, large, "9")
     venue.cancel(large, scheme=scheme)
-    states.take(own, own.remaining, aim="cancel.effects.own-orders")
-    states.take(foreign, foreign.remaining, aim="cancel.effects.foreign-orders")
+    states.take(own, own.remaining, aim=_OWN)
+    states.take(foreign, foreign.remaining, aim=_FOREIGN)
     venue.look_all([large, own, foreign])
 
 
-@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
+@pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @SIDES
 @pytest.mark.parametrize("position", [1, 2], ids=["in between", "last"])
 def test_other_prices_trade_on(venue: Venue, states: States, side: str, position: int) -> None:
     """Behind better prices a canceled order is gone too: when these have filled, nothing is at its price."""
     levels = venue.band.levels(3, resting=side)
     prices = levels if side == "sell" else levels[::-1]
-    orders = [states.open(side, price=price, quantity=states.units("2")) for price in prices]
+    orders = _open_at(venue, states, side, prices)
     canceled = orders[position]
     schemes = venue.account("owner").schemes
     venue.cancel(canceled, scheme=schemes[position % len(schemes)])
     for order in orders[:position]:
-        states.take(order, order.remaining, aim="cancel.effects.own-orders")
+        states.take(order, order.remaining, aim=_OWN)
     venue.look_all(orders[:position])
     cross(venue, states, canceled)
 
 
-@pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.off-book")
+@pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @pytest.mark.profile("standard")
 @SIDES
 def test_long_queue(venue: Venue, states: States, side: str) -> None:
     """The last of many orders at a price is canceled: whoever takes all of them gets all but that one."""
     (price,) = venue.band.levels(1, resting=side)
     size = states.units("1")
-    orders = [states.open(side, price=price, quantity=size) for _ in range(_QUEUE)]
-    canceled = orders.pop()
+    orders = _open_at(venue, states, side, [price] * (_QUEUE - 1), units="1")
+    canceled = states.open(side, price=price, quantity=size)
     venue.cancel(canceled)
     takes = [Take(order.id, format(price, "f"), format(size, "f")) for order in orders]
     quantity = size * _QUEUE
@@ -124,7 +144,7 @@ def test_long_queue(venue: Venue, states: States, side: str) -> None:
     venue.look_all([canceled, orders[0], orders[-1]])
 
 
-@pytest.mark.exercises("cancel.effects.own-orders")
+@pytest.mark.exercises(_OWN)
 @pytest.mark.profile("standard")
 @pytest.mark.last
 @SIDES
@@ -136,7 +156,7 @@ def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> No
     canceled, kept = (low, high) if side == "buy" else (high, low)
     schemes = venue.account("owner").schemes
     venue.cancel(canceled, scheme=schemes[0 if side == "sell" else -1])
-    states.take(kept, kept.remaining, aim="cancel.effects.own-orders")
+    states.take(kept, kept.remaining, aim=_OWN)
     venue.look(kept)
 
 
@@ -149,6 +169,7 @@ def test_forbidden_cancel_keeps_the_place(venue: Venue, states: States, scheme: 
     _fills_in_turn(venue, states, first)
     venue.cancel(first, by="counterparty", scheme=scheme)
     states.take(first, first.remaining, aim="cancel.refusals.forbidden")
+    venue.done_trading()
     venue.look_all([first, second])
 
 

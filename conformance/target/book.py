@@ -165,7 +165,9 @@ class Book:
         return not any(p.trading and sides & p.sides for other, p in self._places.items() if other is not holder)
 
     def _is_due(self, claim: _Claim) -> bool:
-        before = self._waiting[: self._waiting.index(claim)]
+        """Whether it is its turn. Claims of both sides come after the others: for one, both sides must be free."""
+        first = sorted(self._waiting, key=lambda other: len(other.sides))
+        before = first[: first.index(claim)]
         return self._is_free(claim.sides) and not any(
             claim.sides & other.sides for other in (*before, *self._returning)
         )

@@ -56,12 +56,15 @@ def test_a_distant_conformant_target(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["cancel-takes-own-orders-at-its-price", "unknown-orders-forbidden"])
 def test_the_same_is_violated_with_and_without_overlap(tmp_path: Path, fault: str) -> None:
-    only = ("--profile", "quick", "--only", "cancel.effects.own-orders", "--only", "cancel.errors.not-found")
+    own, not_found = "cancel.effects.own-orders", "cancel.errors.not-found"
+    only = ("--profile", "quick", "--only", own, "--only", not_found)
     far = _run(tmp_path / "lanes", *only, fault=fault)
     alone = _run(tmp_path / "alone", *only, fault=fault, parallel=1)
     assert _lanes(far)
     assert not _lanes(alone)
-    assert _violated(far) == _violated(alone) != []
+    # contact cancels orders of one price at the same time, and of these the second may be gone in either run
+    found = [[name for name in _violated(results) if name.startswith((own, not_found))] for results in (far, alone)]
+    assert found[0] == found[1] != []
 
 
 def test_how_many_lanes_a_target_is_worth() -> None:
