@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from conformance.oracle import crossings, fields
 from conformance.oracle.amounts import decimal_of, plain, vwap
@@ -48,7 +49,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
-    for order_id, planned in list(judge.pending.items()):
+    span = _span(exchange)
+    for order_id, planned in [] if span else list(judge.pending.items()):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:
             stranger = volume[order_id] > planned.filled or not (judge.quiet or _agree(order_id, planned, items))
@@ -57,17 +59,30 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
                 judge.troubled.add(exchange.case)
             judge.settle(order_id, drop=stranger)
     rows = {str(item.get("trade_id")): item for item in items}
-    before = judge.fill_rows.get((exchange.case, exchange.auth.account), {})
-    judge.fill_rows[exchange.case, exchange.auth.account] = rows
+    account = exchange.auth.account
+    judge.most_rows[account] = max(judge.most_rows[account], len(rows))
+    if span:
+        before = judge.spans.setdefault((account, span), rows)
+        # one that shows as many as any other may have shown more
+        is_whole = len(rows) < judge.most_rows[account]
+    else:
+        before, is_whole = judge.fill_rows.get((exchange.case, account), {}), False
+        judge.fill_rows[exchange.case, account] = rows
     if exchange.aim != _FILLS_KEPT:
         return
     _rows_kept(judge, exchange, before, rows)
     listed = volumes(before.values())
     for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *volume}))):
         ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
-        slid = volume[order.id] < order.filled and _slid(order, before, rows)
+        slid = volume[order.id] < order.filled and not is_whole and (span or _slid(order, before, rows))
         if ended and order.exact and listed[order.id] == order.filled and not slid:
             _fills_kept(judge, exchange, order, volume[order.id])
+
+
+def _span(exchange: Exchange) -> str:
+    """The span of time that a list is asked for, empty if it is asked for the newest."""
+    given = parse_qs(urlsplit(exchange.request.target).query)
+    return "–".join(given[name][0] for name in ("start", "end") if name in given)
 
 
 def _slid(order: Order, before: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> bool:

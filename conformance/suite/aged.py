@@ -32,6 +32,7 @@ class Aged:
         self._problem: dict[str, Exception] = {}
         self._steps = {"buy": 0, "sell": 0}
         self._canceled: list[Order] = []
+        self.window: str | None = None  # the span of time in which an order had its fills that was canceled since
         self.witness: Order | None = None
         self._lock = threading.Lock()
 
@@ -49,6 +50,8 @@ class Aged:
             self._provide(kinds)
         with suppress(Trouble, Undecidable, NotExercised):
             self._canceled.append(self._cancel())
+        with suppress(Trouble, Undecidable, NotExercised):
+            self.window = self._cancel_filled()
         with suppress(Trouble, Undecidable, NotExercised):
             self.witness = self.states.open("sell")
             self.venue.look(self.witness)
@@ -76,6 +79,24 @@ class Aged:
         order = self.states.open("buy", price=price, quantity=self.states.units("1"))
         self.venue.cancel(order)
         return order
+
+    def _cancel_filled(self) -> str | None:
+        """Cancel an order that has fills; the span of time in which these are listed by themselves, if they are.
+
+        A list of the newest ones would soon be without them.
+        """
+        order = self.states.partially_filled("buy")
+
+        def listed(window: str = "") -> list[int]:
+            rows = self.venue.trades("owner", window=window) or []
+            return [int(row.get("ts") or 0) for row in rows if str(row.get("order_id")).lower() == order.id]
+
+        times = listed()
+        # a list may be without the last second of the span
+        windows = [f"&start={min(times)}&end={max(times) + more}" for more in (0, 1)] if times else []
+        window = next((one for one in windows if len(listed(one)) == len(times)), None)
+        self.venue.cancel(order)
+        return window
 
     def canceled(self) -> Order:
         """An order that was canceled a while ago, at a price of the band; it is handed out once."""

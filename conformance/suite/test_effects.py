@@ -142,14 +142,20 @@ def _lists(venue: Venue, account: str) -> bool:
 
 
 @pytest.mark.last
-@pytest.mark.exercises("cancel.effects.final", "cancel.effects.terminal", "cancel.effects.not-listed")
-def test_still_canceled(venue: Venue) -> None:
-    """At the end of the run, orders that were canceled in the course of it are as they were."""
+@pytest.mark.aged
+@pytest.mark.exercises(
+    *("cancel.effects.final", "cancel.effects.terminal", "cancel.effects.not-listed", "cancel.effects.fills-kept")
+)
+def test_still_canceled(venue: Venue, aged: Aged) -> None:
+    """At the end of the run, orders that were canceled in the course of it are as they were, and so are fills."""
     ended = [order for order in venue.judge.ledger.orders.values() if order.state is State.CANCELED and order.exact]
     for some in ([order for order in ended if order.fills], [order for order in ended if not order.fills]):
         venue.look_all(some[:: max(1, len(some) // _SAMPLE)])
     for account in venue.settings.accounts:
         venue.open_orders(account)
+    if aged.window is not None:
+        venue.trades("owner")
+        venue.trades("owner", aim="cancel.effects.fills-kept", window=aged.window)
 
 
 @pytest.mark.exercises("cancel.effects.final")

@@ -467,9 +467,14 @@ class Venue:
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
-    def trades(self, name: str = "owner", aim: str | None = None, limit: int = 100) -> list[dict[str, Any]] | None:
-        """The newest own fills of an account, None if the target does not tell."""
-        query = f"symbol={self.rules.symbol}&limit={limit}"
+    def trades(
+        self, name: str = "owner", aim: str | None = None, limit: int = 100, window: str = ""
+    ) -> list[dict[str, Any]] | None:
+        """The newest own fills of an account, None if the target does not tell.
+
+        `window` has further parameters: those of a span of time.
+        """
+        query = f"symbol={self.rules.symbol}&limit={limit}{window}"
         exchange = self.get("my_trades", "/spot/trades/me", name, query, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from conformance.record import Note
+from conformance.record import Exchange, Note
 
 from .rows import CREATED, ORDER, OTHER, Paper, canceled, order
 
@@ -138,6 +139,31 @@ def test_fills_that_slid_off_the_page(paper: Paper, newer: int) -> None:
     paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
     _trades(paper, [*[("t3", OTHER, "1")][:newer], ("t2", OTHER, "1")], aim=FILLS_KEPT)
     assert paper.found() == ([] if newer else [FILLS_KEPT])
+
+
+@pytest.mark.parametrize(
+    ("late", "found"),
+    [
+        pytest.param([], True, id="gone"),
+        pytest.param(["t8", "t9"], True, id="gone, although there is room"),
+        pytest.param(["t7", "t8", "t9"], False, id="perhaps cut off"),
+        pytest.param(["t9", "t1"], False, id="there"),
+    ],
+)
+def test_fills_of_a_span_of_time(paper: Paper, late: list[str], found: bool) -> None:
+    """A span that is asked for again has the fills that it had, unless its list is as long as lists get."""
+    paper.place()
+    paper.fill("30")
+    _trades(paper, [("t1", ORDER, "30")], query="symbol=DFUSDT&start=1&end=2")
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    paper.rows = [
+        msgspec.structs.replace(row, case="earlier::case") if isinstance(row, Exchange) else row
+        for row in paper.rows
+    ]
+    _trades(paper, [(f"t{n}", OTHER, "1") for n in (7, 8, 9)])
+    rows = [(t, ORDER if t == "t1" else OTHER, "30") for t in late]
+    _trades(paper, rows, query="symbol=DFUSDT&start=1&end=2", aim=FILLS_KEPT)
+    assert paper.found() == ([FILLS_KEPT] if found else [])
 
 
 @pytest.mark.parametrize("name", ["price", "fee", "ts"])

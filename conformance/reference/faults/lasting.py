@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from ..auth import Incoming
 from ..errors import OrderNotFound, Unauthorized
-from ..orders import Order
+from ..orders import Order, Trade
 from ..reference import Reference
 from .effects import stay_in_book
 from .money import keep_lock
@@ -103,6 +103,20 @@ def upper_case_ids_are_everybodys(ref: Reference) -> None:
         return order.account if order is not None and upper else account
 
     wrap(ref.api, "caller", caller)
+
+
+@fault("cancel.effects.fills-kept")
+def fills_of_canceled_orders_vanish_later(ref: Reference) -> None:
+    """Two seconds after an order was canceled its fills are not listed any more."""
+
+    def is_gone(trade: Trade) -> bool:
+        order = ref.exchange.find_order(trade.order_id)
+        return order is not None and order.status == "canceled" and ref.clock.now_s() - order.updated_at >= _OLD_S
+
+    def trades(original: Any, *where: Any) -> list[Trade]:
+        return [trade for trade in original(*where) if not is_gone(trade)]
+
+    wrap(ref.exchange, "trades", trades)
 
 
 @fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
