@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _FILLS_KEPT = "cancel.effects.fills-kept"
+_PAGE = 100  # rows
 _OF_FILLS = ("price", "quantity", "side", "role", "fee", "fee_token", "ts")
 
 
@@ -49,7 +50,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
-    span = _span(exchange)
+    span = _asked(exchange, "start", "end")
     for order_id, planned in [] if span else list(judge.pending.items()):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:
@@ -60,11 +61,12 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
             judge.settle(order_id, drop=stranger)
     rows = {str(item.get("trade_id")): item for item in items}
     account = exchange.auth.account
-    judge.most_rows[account] = max(judge.most_rows[account], len(rows))
+    page = account, _asked(exchange, "limit")
+    judge.most_rows[page] = max(judge.most_rows[page], len(rows))
     if span:
         before = judge.spans.setdefault((account, span), rows)
-        # one that shows as many as any other may have shown more
-        is_whole = len(rows) < judge.most_rows[account]
+        # one that shows as many as any other of that limit, or as many as may be a page, may be cut off
+        is_whole = len(rows) < min(judge.most_rows[page], _PAGE)
     else:
         before, is_whole = judge.fill_rows.get((exchange.case, account), {}), False
         judge.fill_rows[exchange.case, account] = rows
@@ -79,10 +81,10 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
             _fills_kept(judge, exchange, order, volume[order.id])
 
 
-def _span(exchange: Exchange) -> str:
-    """The span of time that a list is asked for, empty if it is asked for the newest."""
+def _asked(exchange: Exchange, *names: str) -> str:
+    """What a list is asked for by these parameters, empty if by none."""
     given = parse_qs(urlsplit(exchange.request.target).query)
-    return "–".join(given[name][0] for name in ("start", "end") if name in given)
+    return "–".join(given[name][0] for name in names if name in given)
 
 
 def _slid(order: Order, before: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> bool:

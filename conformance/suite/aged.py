@@ -15,6 +15,7 @@ from conformance.target.venue import Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
 _CASE = "aged::provide"  # whose orders they are until they are asked for
+MANY_ROWS = 500  # of a list of fills: many others may be in the same second
 _GONE = 1.5  # s after which a canceled order must not have come back
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
 NEAR = ("near buy", "near sell")  # open, and placed after those above, at better prices: they can be filled
@@ -88,7 +89,7 @@ class Aged:
         order = self.states.partially_filled("buy")
 
         def listed(window: str = "") -> list[int]:
-            rows = self.venue.trades("owner", window=window) or []
+            rows = self.venue.trades("owner", limit=MANY_ROWS, window=window) or []
             return [int(row.get("ts") or 0) for row in rows if str(row.get("order_id")).lower() == order.id]
 
         times = listed()

@@ -154,15 +154,16 @@ def test_fills_of_a_span_of_time(paper: Paper, late: list[str], found: bool) -> 
     """A span that is asked for again has the fills that it had, unless its list is as long as lists get."""
     paper.place()
     paper.fill("30")
-    _trades(paper, [("t1", ORDER, "30")], query="symbol=DFUSDT&start=1&end=2")
+    _trades(paper, [("t1", ORDER, "30")], query="symbol=DFUSDT&limit=3&start=1&end=2")
     paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
     paper.rows = [
         msgspec.structs.replace(row, case="earlier::case") if isinstance(row, Exchange) else row
         for row in paper.rows
     ]
-    _trades(paper, [(f"t{n}", OTHER, "1") for n in (7, 8, 9)])
+    _trades(paper, [(f"t{n}", OTHER, "1") for n in (7, 8, 9)], query="symbol=DFUSDT&limit=3")
+    _trades(paper, [(f"t{n}", OTHER, "1") for n in range(20, 30)], query="symbol=DFUSDT&limit=10")
     rows = [(t, ORDER if t == "t1" else OTHER, "30") for t in late]
-    _trades(paper, rows, query="symbol=DFUSDT&start=1&end=2", aim=FILLS_KEPT)
+    _trades(paper, rows, query="symbol=DFUSDT&limit=3&start=1&end=2", aim=FILLS_KEPT)
     assert paper.found() == ([FILLS_KEPT] if found else [])
 
 
