@@ -91,7 +91,8 @@ def _cache_for(seed: int, total: int) -> Path | None:
 def _cached(path: Path | None) -> Made | None:
     if path is not None:
         with suppress(OSError, msgspec.MsgspecError):
-            return _made.decode(path.read_bytes())
+            made = _made.decode(path.read_bytes())
+            return made if made.keys() == set(PHASES) else None
     return None
 
 

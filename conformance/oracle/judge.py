@@ -82,7 +82,7 @@ class Judge:
         self.pending: dict[str, Suspicion] = {}
         self.held_back: dict[int, Check] = {}
         self.fill_rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}  # by case and account, by trade
-        # the rows of a span of time as they were first listed, by account and span; most rows of a list, by limit
+        # the rows of a span of time as they were listed before, by account and span; most rows of a list, by limit
         self.spans: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.most_rows: Counter[tuple[str, str]] = Counter()
         self.traded: dict[int, frozenset[str]] = {}

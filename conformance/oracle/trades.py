@@ -64,7 +64,9 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     page = account, _asked(exchange, "limit")
     judge.most_rows[page] = max(judge.most_rows[page], len(rows))
     if span:
-        before = judge.spans.setdefault((account, span), rows)
+        before = judge.spans.get((account, span), {})
+        if exchange.aim != _FILLS_KEPT:
+            judge.spans[account, span] = rows
         # one that shows as many as any other of that limit, or as many as may be a page, may be cut off
         is_whole = len(rows) < min(judge.most_rows[page], _PAGE)
     else:

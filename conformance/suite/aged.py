@@ -90,7 +90,8 @@ class Aged:
 
         def listed(window: str = "") -> list[int]:
             rows = self.venue.trades("owner", limit=MANY_ROWS, window=window) or []
-            return [int(row.get("ts") or 0) for row in rows if str(row.get("order_id")).lower() == order.id]
+            found = [row.get("ts") for row in rows if str(row.get("order_id")).lower() == order.id]
+            return [ts for ts in found if isinstance(ts, int)]
 
         times = listed()
         # a list may be without the last second of the span

@@ -35,7 +35,7 @@ def test_the_second_run_finds_them(cache: Path, monkeypatch: pytest.MonkeyPatch)
     assert _made() == first
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"coverage": [{"phase": 1}]}', b"[]"])
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"coverage": [{"phase": 1}]}', b"[]"])
 def test_a_spoiled_file_is_replaced(cache: Path, content: bytes) -> None:
     first = _made()
     (kept,) = cache.iterdir()

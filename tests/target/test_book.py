@@ -122,11 +122,11 @@ def test_the_sides_of_the_book_are_held_apart() -> None:
     got = _later(lambda: _band(book, "both").levels(1))
     assert _waits(got)
     after = _later(lambda: _band(book, "late buyer").levels(1, resting="buy"))
-    assert _waits(after)  # who wants both would never get them otherwise
+    assert after.wait(5)  # or the side would be left alone until both are free
     book.release("seller")
+    assert _waits(got)
+    book.release("late buyer")
     assert got.wait(5)
-    book.release("both")
-    assert after.wait(5)
 
 
 def test_whoever_waits_for_the_book_may_give_up() -> None:
