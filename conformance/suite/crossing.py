@@ -54,10 +54,14 @@ def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
 
 def cross(venue: Venue, states: States, order: Order) -> None:
     """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
-    if order.state is not State.CANCELED:
-        raise Undecidable("the order was not canceled, so it may be in the book")
+    _check_canceled(order)
     find_nothing(venue, states, order)
     venue.look(order)
+
+
+def _check_canceled(order: Order) -> None:
+    if order.state is not State.CANCELED:
+        raise Undecidable("the order was not canceled, so it may be in the book")
 
 
 def rest_instead(venue: Venue, states: States, order: Order) -> None:
@@ -66,6 +70,7 @@ def rest_instead(venue: Venue, states: States, order: Order) -> None:
     If it is refused, an order that crosses the same price tells whether anything stands there, by turns.
     """
     assert order.price is not None
+    _check_canceled(order)
     for _ in range(REJECTIONS):
         venue.band.alone_at(order.price)
         exchange = venue.new_order(

@@ -184,3 +184,15 @@ def test_room_for_others(venue: Venue, states: States, scheme: str, side: str) -
     venue.cancel(order, scheme=scheme)
     meet_oneself(venue, states, side, price)
     rest_instead(venue, states, order)
+
+
+@pytest.mark.exercises("cancel.effects.off-book")
+@pytest.mark.alone
+@SIDES
+def test_next_order_finds_room(venue: Venue, states: States, side: str) -> None:
+    """The next order of all after a cancel, a post-only one, rests where the canceled one stood."""
+    venue.account("counterparty")
+    (price,) = venue.band.levels(1)
+    order = states.open(side, price=price, quantity=states.units("2"))
+    venue.cancel(order)
+    rest_instead(venue, states, order)
