@@ -34,8 +34,11 @@ class Ahead:
     def __init__(self, seed: int, total: int) -> None:
         self._lock = threading.Lock()  # cases that overlap ask for their phases at the same time
         self._process: subprocess.Popen[bytes] | None = None
-        self._cache = _cache_for(seed, total)
-        self._made = _REMEMBERED.get((seed, total)) or _cached(self._cache)
+        self._cache: Path | None = None
+        self._made = _REMEMBERED.get((seed, total))
+        if self._made is None:
+            self._cache = _cache_for(seed, total)
+            self._made = _cached(self._cache)
         if self._made is not None:
             return
         self._process = subprocess.Popen(

@@ -6,7 +6,7 @@ does no I/O and looks at nothing but the rows.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -84,7 +84,7 @@ class Judge:
         self.fill_rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}  # by case and account, by trade
         # the rows of a span of time as they were listed before, by account and span; most rows of a list, by limit
         self.spans: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-        self.most_rows: Counter[tuple[str, str]] = Counter()
+        self.most_rows: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.traded: dict[int, frozenset[str]] = {}
         self.met: dict[str, Exchange] = {}  # by order: what was to fill against it, and filled
         self.unmet: dict[str, Exchange] = {}  # the same, and did not fill

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import lists
 from conformance.oracle.amounts import decimal_of
-from conformance.oracle.ledger import State
+from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def take_clash(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> None:
     assert exchange.auth is not None
     price = decimal_of(sent.get("price"))
     stood = any(
-        _meets(sent, price, {"symbol": order.symbol, "side": order.side, "price": str(order.price)})
+        _meets_order(sent, price, order)
         for order in judge.ledger.orders.values()
         if order.account == exchange.auth.account
         and (order.canceled[1] >= exchange.start if order.canceled else order.state in (State.LIVE, State.UNSURE))
@@ -95,7 +95,7 @@ def judge_clashes(judge: Judge, exchange: Exchange) -> None:
         for order in judge.ledger.orders.values()
         if order.account == exchange.auth.account
         and order.canceled_by == "cancel"
-        and _meets(sent, price, {"symbol": order.symbol, "side": order.side, "price": str(order.price)})
+        and _meets_order(sent, price, order)
     ]
     unexplained = judge.unexplained.pop(exchange.auth.account, None)
     if met or not gone or price is None:
@@ -123,6 +123,11 @@ def _meets(sent: dict[str, Any], price: Decimal | None, item: dict[str, Any]) ->
     if price is None or theirs is None:
         return True
     return theirs <= price if sent.get("side") == "buy" else theirs >= price
+
+
+def _meets_order(sent: dict[str, Any], price: Decimal | None, order: Order) -> bool:
+    """The same for one that the ledger has."""
+    return _meets(sent, price, {"symbol": order.symbol, "side": order.side, "price": str(order.price)})
 
 
 def _alike(one: Exchange, other: Exchange) -> bool:

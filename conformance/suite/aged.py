@@ -11,11 +11,10 @@ from functools import partial
 from conformance.oracle.ledger import Order, State
 from conformance.target.states import OTHER_ACCOUNT, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
-from conformance.target.venue import Venue
+from conformance.target.venue import LONG_LIST, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
 _CASE = "aged::provide"  # whose orders they are until they are asked for
-MANY_ROWS = 500  # of a list of fills: many others may be in the same second
 _GONE = 1.5  # s after which a canceled order must not have come back
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
 NEAR = ("near buy", "near sell")  # open, and placed after those above, at better prices: they can be filled
@@ -84,12 +83,12 @@ class Aged:
     def _cancel_filled(self) -> str | None:
         """Cancel an order that has fills; the span of time in which these are listed by themselves, if they are.
 
-        A list of the newest ones would soon be without them.
+        A list of the newest ones would soon be without them. Many others may be in the same second.
         """
         order = self.states.partially_filled("buy")
 
         def listed(window: str = "") -> list[int]:
-            rows = self.venue.trades("owner", limit=MANY_ROWS, window=window) or []
+            rows = self.venue.trades("owner", limit=LONG_LIST, window=window) or []
             found = [row.get("ts") for row in rows if str(row.get("order_id")).lower() == order.id]
             return [ts for ts in found if isinstance(ts, int)]
 

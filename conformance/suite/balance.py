@@ -93,10 +93,8 @@ def largest(venue: Venue, side: str, price: Decimal, guess: Decimal | None = Non
     The search begins around `guess`, which is cheap if that is nearly right. Raises Undecidable if there is no end.
     """
     scale = _Scale(venue, side, price)
-    if guess is not None or not scale.distant:
-        good, bad = _bracket(scale, int(guess / scale.lot) if guess is not None else None)
-    else:
-        good, bad = _fill(scale)
+    begin = int(guess / scale.lot) if guess is not None else None
+    good, bad = _fill(scale) if scale.distant and begin is None else _bracket(scale, begin)
     while bad - good > (max(1, good // _FINE) if scale.distant else 1):
         middle = (good + bad) // 2
         if scale.fits(middle):

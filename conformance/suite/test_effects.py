@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conformance.oracle.ledger import State
-from conformance.suite.aged import MANY_ROWS, Aged
+from conformance.suite.aged import Aged
 from conformance.suite.crossing import cross
 from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised
-from conformance.target.venue import Venue
+from conformance.target.venue import LONG_LIST, Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _SAMPLE = 15  # orders
@@ -154,8 +154,8 @@ def test_still_canceled(venue: Venue, aged: Aged) -> None:
     for account in venue.settings.accounts:
         venue.open_orders(account)
     if aged.window is not None:
-        venue.trades("owner", limit=MANY_ROWS)
-        venue.trades("owner", aim="cancel.effects.fills-kept", limit=MANY_ROWS, window=aged.window)
+        venue.trades("owner", limit=LONG_LIST)
+        venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST, window=aged.window)
 
 
 @pytest.mark.exercises("cancel.effects.final")

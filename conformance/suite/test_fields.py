@@ -15,7 +15,7 @@ from conformance.suite.crossing import cross
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
-from conformance.target.venue import Venue
+from conformance.target.venue import LONG_LIST, Venue
 
 ALL_FIELDS = pytest.mark.exercises(
     *REQUIREMENT.values(),
@@ -29,7 +29,6 @@ ALL_FIELDS = pytest.mark.exercises(
 _WORTH = 12  # times the smallest order, which a power of ten may be
 _LARGE = (3_000_000, 30_000, 2_000)  # times the smallest order
 _LOTS = 2000  # tried, to find a quantity
-_PAGE = 500  # fills; those of an order that was placed at the beginning are among so many
 FILLS = {
     "one fill": Fills(resting=("3",)),
     "two fills at one price": Fills(resting=("1", "4.13")),
@@ -258,13 +257,13 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
     if witness is not None:
         venue.look(witness)
     if order.fills:
-        venue.trades("owner", limit=_PAGE)
+        venue.trades("owner", limit=LONG_LIST)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
     if witness is not None:
         venue.look(witness)
     if order.fills:
-        venue.trades("owner", aim="cancel.effects.fills-kept", limit=_PAGE)
+        venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST)
 
 
 @ALL_FIELDS

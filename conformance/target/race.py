@@ -16,7 +16,7 @@ from conformance.oracle.ledger import Order
 from conformance.record import Exchange
 from conformance.target.client import FAR_S, Call, again, results
 from conformance.target.trouble import Trouble, Undecidable
-from conformance.target.venue import Venue
+from conformance.target.venue import LONG_LIST, Venue
 
 DRIVER = "races"
 _BARRIER_S = 10.0
@@ -139,5 +139,5 @@ class Arena:
         how = {"signer": credential.signer, "auth": credential.auth, "race": name}
         venue.settled(Call("query_order", "GET", f"/spot/orders/{order.id}", **how), repeatable=True)  # type: ignore[arg-type]
         if traded:
-            query = f"symbol={venue.rules.symbol}&limit=500"
+            query = f"symbol={venue.rules.symbol}&limit={LONG_LIST}"
             venue.settled(Call("my_trades", "GET", "/spot/trades/me", query, **how), repeatable=True)  # type: ignore[arg-type]

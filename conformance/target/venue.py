@@ -39,7 +39,7 @@ from conformance.target.transport import Transport
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
-_LONG_LIST = 500  # fills
+LONG_LIST = 500  # fills: those of an order that was placed long before are mostly among so many
 _HALTS = 40  # refusals of a halted market that are put down to the moment
 _ATTEMPTS = 6
 _FIRST_ATTEMPTS = 2  # repeats of the very first request while nothing answers at all
@@ -488,7 +488,7 @@ class Venue:
         ]
         for name in {order.account for order in waiting if order is not None}:
             with suppress(Trouble, LimitReached):
-                self.trades(name, limit=_LONG_LIST)
+                self.trades(name, limit=LONG_LIST)
 
     # ------------------------------------------------------------------ around a case
 
