@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+def _none() -> float:
+    return 0.0
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, more: Callable[[], float] = _none
+) -> None:
     queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -26,7 +32,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
     sender = asyncio.create_task(send())
     try:
         while data := await reader.read(65536):
-            queue.put_nowait((loop.time() + delay, data))
+            queue.put_nowait((loop.time() + delay + more(), data))
     except OSError:
         pass
     queue.put_nowait((loop.time() + delay, b""))
@@ -34,8 +40,11 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
 
 
 @contextmanager
-def delayed(base_url: str, round_trip_s: float) -> Iterator[str]:
-    """A base URL that leads to `base_url` with this round-trip time (s), connecting included."""
+def delayed(base_url: str, round_trip_s: float, more: Callable[[], float] = _none) -> Iterator[str]:
+    """A base URL that leads to `base_url` with this round-trip time (s), connecting included.
+
+    `more` is asked how much longer (s) the next request takes, so that one may overtake another.
+    """
     parts = urlsplit(base_url)
     loop = asyncio.new_event_loop()
     ready, port = threading.Event(), [0]
@@ -50,7 +59,7 @@ def delayed(base_url: str, round_trip_s: float) -> Iterator[str]:
             return
         writers.append(upstream[1])
         half = round_trip_s / 2
-        await asyncio.gather(_pump(reader, upstream[1], half), _pump(upstream[0], writer, half))
+        await asyncio.gather(_pump(reader, upstream[1], half, more), _pump(upstream[0], writer, half))
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)

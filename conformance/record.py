@@ -122,6 +122,7 @@ class Note(msgspec.Struct, tag="note", tag_field="kind", omit_defaults=True):
     `what` is one of `market`, `case-begin`, `case-end`, `race-end`, `side-by-side-end`, `overlaps`, `burst-end`,
     `unrecovered`, `restart`, `persistent`, `crossing`, `clock`, `cleanup`,
     `no-contact`,
+    `scattered` (orders that were sent one close behind the other and did not trade as planned),
     `driver` (what a driver counted), `shrunk` (exchanges `begin` to `end` show a case's finding at its smallest).
     """
 

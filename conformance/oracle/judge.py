@@ -201,8 +201,9 @@ class Judge:
             self._end_case(note.case)
         elif note.what in ("interrupted", "unsure"):
             # a request may have been carried out that was not recorded, or is not judged
-            for order in list(self.ledger.live()):
-                order.state = State.UNSURE
+            self._doubt(self.ledger.live())
+        elif note.what == "scattered":  # they met each other otherwise than planned
+            self._doubt(filter(None, map(self.ledger.get, note.data.get("orders", []))))
         elif note.what == "shrunk":
             begin, end = int(note.data["begin"]), int(note.data["end"])
             for tally in self.tallies.values():
@@ -211,6 +212,12 @@ class Judge:
             _RACES[note.what](self, note, self.races.pop(str(note.data.get("race")), []))
         elif note.what in _NOTES:
             _NOTES[note.what](self, note)
+
+    @staticmethod
+    def _doubt(orders: Iterable[Order]) -> None:
+        for order in list(orders):
+            if order.state is State.LIVE:
+                order.state = State.UNSURE
 
     def _end_case(self, case: str) -> None:
         self._under_way.discard(case)

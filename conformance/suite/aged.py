@@ -48,13 +48,18 @@ class Aged:
         # in a tight book they would be in the way of other cases, and are placed when asked for instead
         for kinds in (KINDS, NEAR) if self.venue.band.edge else (KINDS[:2],):
             self._provide(kinds)
+        self.venue.client.together([self._provide_witness, self._provide_canceled])
+
+    def _provide_witness(self) -> None:
+        with suppress(Trouble, Undecidable, NotExercised):
+            self.witness = self.states.open("sell")
+            self.venue.look(self.witness)
+
+    def _provide_canceled(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
             self._canceled.append(self._cancel())
         with suppress(Trouble, Undecidable, NotExercised):
             self.window = self._cancel_filled()
-        with suppress(Trouble, Undecidable, NotExercised):
-            self.witness = self.states.open("sell")
-            self.venue.look(self.witness)
 
     def _provide(self, kinds: tuple[str, ...]) -> None:
         """Place what is not there of these kinds."""
@@ -122,9 +127,7 @@ class Aged:
         self.venue.account(OTHER_ACCOUNT["owner"])
         if kind in NEAR:
             return self.states.open(side, price=price, quantity=self.states.units("3"))
-        order = self.states.open(side, price=price, quantity=self.states.units("6"))
-        self.states.take(order, self.states.units("2"))
-        return order
+        return self.states.rested(side, price, self.states.units("6"), [self.states.units("2")])
 
     def get(self, kind: str, scheme: str) -> Order:
         """The aged order of this kind that is meant for this credential, old enough; it is handed out once.

@@ -27,6 +27,7 @@ def test_off_the_book(venue: Venue, states: States, scheme: str, side: str, fill
         order = states.partially_filled(side, at=price, tif=tif)
     else:
         order = states.open(side, price=price, quantity=states.units("3"), tif=tif)
+        venue.done_trading()
     venue.account("counterparty")
     venue.cancel(order, scheme=scheme)
     cross(venue, states, order)
@@ -40,6 +41,7 @@ def test_off_the_book_each_time(venue: Venue, states: States, scheme: str) -> No
         side = "sell" if number % 2 else "buy"
         (price,) = venue.band.levels(1, resting=side)
         order = states.open(side, price=price, quantity=states.units("1"))
+        venue.done_trading()
         venue.cancel(order, scheme=scheme)
         cross(venue, states, order)
 

@@ -154,9 +154,7 @@ def test_inexact_doubles(venue: Venue, states: States, scheme: str, side: str, e
     sums = (size for size in _sizes(states, "1.3") if inexact(size) and _is_off(first, size))
     second = next(sums, None) or _pick(states, "1.3", inexact)
     whole = _pick(states, "6", lambda size: _error(size) == error and size > first + second)
-    order = states.open(side, price=price, quantity=whole)
-    states.take(order, first)
-    states.take(order, second)
+    order = states.rested(side, price, whole, [first, second])
     venue.done_trading()
     venue.cancel(order, scheme=scheme)
     venue.look(order)
@@ -202,8 +200,7 @@ def test_average_far_from_the_market(venue: Venue, states: States, side: str, pr
         # whoever trades at such a price meets all others first: it must rest, so that there are none
         first = states.open(OTHER_SIDE[side], price=at, quantity=size, account="counterparty", tif="post_only")
         venue.cancel(first, by="counterparty")
-        order = states.open(side, price=at, quantity=size * 3)
-        states.take(order, size)
+        order = states.rested(side, at, size * 3, [size])
     except Undecidable as refusal:
         raise NotExercised(f"the target does not trade at such a price: {refusal}") from None
     venue.cancel(order)

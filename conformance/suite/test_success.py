@@ -70,8 +70,7 @@ def test_after_a_self_trade(venue: Venue, states: States, scheme: str, side: str
 def test_nearly_filled(venue: Venue, states: States, scheme: str, side: str) -> None:
     """An order of which only one lot is left, less than could be placed, is canceled like any other."""
     (price,) = venue.band.levels(1, resting=side)
-    order = states.open(side, price=price, quantity=states.units("3"))
-    states.take(order, order.remaining - venue.rules.lot)
+    order = states.rested(side, price, states.units("3"), [states.units("3") - venue.rules.lot])
     venue.done_trading()
     venue.cancel(order, scheme=scheme)
     venue.look(order)

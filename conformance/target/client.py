@@ -33,6 +33,8 @@ FAR_S = 0.015  # with answers quicker than this our own work is the larger part,
 VERY_FAR_S = 0.1  # with answers slower than this a whole run would last many minutes
 _AT_ONCE = 8  # requests of one case
 _PACE_OF = 15  # exchanges
+_LEAD = 0.125  # of the time that an answer takes: so much later sets out what must not come first
+_LEAST_LEAD_S, _MOST_LEAD_S = 0.005, 0.04
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": ENCODINGS,
@@ -155,6 +157,38 @@ class Client:
 
     def send(self, call: Call, http: Transport | None = None) -> Exchange:
         """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
+        return self.record(self.transfer(call, http))
+
+    def in_turn(self, calls: Sequence[Call], http: Transport | None = None) -> list[Exchange]:
+        """Send calls so that each sets out a moment after the one before has left, not after its answer.
+
+        What comes back is not recorded yet, so that the caller can say first what an earlier answer tells of a
+        later request. If any raises, all that were sent are recorded and the first exception is raised.
+        """
+        wait_s = min(max(_LEAST_LEAD_S, self.pace * _LEAD), _MOST_LEAD_S)
+        futures: list[Future[Exchange]] = []
+        pool = ThreadPoolExecutor(len(calls), thread_name_prefix="in turn")
+        try:
+            for call in calls:
+                if futures:
+                    time.sleep(wait_s)
+                gone = threading.Event()
+                futures.append(pool.submit(self.transfer, call, http, gone.set))
+                futures[-1].add_done_callback(lambda _, gone=gone: gone.set())  # type: ignore[misc]
+                gone.wait()
+            return results(futures)
+        except BaseException:
+            for future in futures:
+                if future.done() and future.exception() is None:
+                    self.record(future.result())
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def transfer(
+        self, call: Call, http: Transport | None = None, gone: Callable[[], object] | None = None
+    ) -> Exchange:
+        """Send `call` once; what came of it is still to be recorded. `gone` is called when the request has left."""
         base = self._base if call.base is None else call.base
         target = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
         headers = httpx.Headers(_HEADERS)
@@ -170,6 +204,8 @@ class Client:
             content=content,
             extensions={"target": target.encode("latin-1", "replace"), "timeout": self._timeout},
         )
+        if gone is not None:
+            request.extensions["trace"] = _when_sent(gone)
         self.limits.check(call.driver)
         self._limiter.wait()
         number = self.recorder.number()
@@ -184,7 +220,7 @@ class Client:
         if response is not None:
             self._took.append(end - start)
             self.clock.observe_date(response.header("date"), sent_at, sent_at + (end - start))
-        exchange = Exchange(
+        return Exchange(
             n=number,
             case=call.case,
             driver=call.driver,
@@ -202,6 +238,9 @@ class Client:
             expect=call.expect,
             signed=self._masked_signed(request),
         )
+
+    def record(self, exchange: Exchange) -> Exchange:
+        """Put down what `transfer` brought, in the journal and in the record."""
         self._keep_journal(exchange)
         self.recorder.exchange(exchange)
         return exchange
@@ -280,6 +319,22 @@ def _pairs(headers: httpx.Headers) -> list[tuple[str, str]]:
     """All headers, names in lower case: `multi_items`, which finds out about the encoding for each anew."""
     encoding = headers.encoding
     return [(key.decode(encoding).lower(), value.decode(encoding)) for key, value in headers.raw]
+
+
+def _when_sent(gone: Callable[[], object]) -> Callable[[str, object], None]:
+    """A trace for httpcore that tells when the last byte of a request has been handed to the system.
+
+    Not on a fresh connection: something between us and the target may still be opening its own.
+    """
+    fresh = False
+
+    def trace(event: str, info: object) -> None:
+        nonlocal fresh
+        fresh = fresh or event == "connection.connect_tcp.started"
+        if event == "http11.send_request_body.complete" and not fresh:
+            gone()
+
+    return trace
 
 
 def results(futures: Sequence[Future[T]]) -> list[T]:

@@ -6,12 +6,13 @@ between our two accounts at prices of the band, where nobody else rests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 
 from conformance.oracle.ledger import Order, State
 from conformance.record import Take
+from conformance.target.convoy import Placing, place_in_turn
 from conformance.target.trouble import Undecidable
 from conformance.target.venue import Venue
 
@@ -87,30 +88,51 @@ class States:
         tif: str | None = "gtc",
         at: Decimal | None = None,
     ) -> Order:
-        """A partially filled order in the band; the fills are planned to the last lot."""
+        """A partially filled order in the band; the fills are planned to the last lot.
+
+        It rests at the price `at`, if one is given; then none of its fills can be at a better one.
+        """
         venue, other = self.venue, OTHER_ACCOUNT[account]
         venue.account(other)
-        levels = venue.band.levels(len(fills.improved) + 1, resting=None if fills.improved else side)
+        if at is None:
+            levels = venue.band.levels(len(fills.improved) + 1, resting=None if fills.improved else side)
+        else:
+            levels = [at]
+            venue.band.alone_at(at, resting=side)
         if side == "sell":
             levels.reverse()
-        price = at or levels[-1]
+        price, size = levels[-1], self.units(fills.total)
         ahead = [(level, self.units(units)) for level, units in zip(levels, fills.improved, strict=False)]
-        makers = venue.client.together(
-            [partial(venue.place, OTHER_SIDE[side], *amounts, account=other) for amounts in ahead]
-        )
-        takes = [
-            Take(maker.id, format(level, "f"), format(size, "f"))
-            for maker, (level, size) in zip(makers, ahead, strict=True)
-        ]
-        order = venue.place(side, price, self.units(fills.total), account=account, tif=tif, takes=takes)
+        placings = [Placing(OTHER_SIDE[side], *amounts, other) for amounts in ahead]
+        meets = tuple((index, quantity) for index, (_, quantity) in enumerate(ahead))
+        placings.append(Placing(side, price, size, account, tif, meets))
         sizes = [self.units(units) for units in fills.resting]
         if sizes:  # where lots are coarse the last one must leave one of them
-            sizes[-1] = min(sizes[-1], order.remaining - sum(sizes[:-1]) - venue.rules.lot)
-        venue.client.together([partial(self.take, order, size) for size in sizes])
+            met = sum((quantity for _, quantity in ahead), sum(sizes[:-1], Decimal(0)))
+            sizes[-1] = min(sizes[-1], size - met - venue.rules.lot)
+        order = self._placed(placings, sizes)
         if order.state is not State.LIVE:
             raise Undecidable(f"an order that should rest partially filled ended as {order.state}")
         venue.done_trading()
         return order
+
+    def _placed(self, placings: list[Placing], sizes: Sequence[Decimal]) -> Order:
+        """Place orders; the last one rests, and the other account trades with it, in parts of these sizes."""
+        last = placings[-1]
+        takers = [
+            Placing(
+                *(OTHER_SIDE[last.side], last.price, size, OTHER_ACCOUNT[last.account], "ioc"),
+                meets=((len(placings) - 1, size),),
+            )
+            for size in sizes
+        ]
+        return place_in_turn(self.venue, [*placings, *takers])[len(placings) - 1]
+
+    def rested(
+        self, side: str, price: Decimal, quantity: Decimal, sizes: Sequence[Decimal], *, account: str = "owner"
+    ) -> Order:
+        """An order at a price of the band of which parts of these sizes have been taken."""
+        return self._placed([Placing(side, price, quantity, account)], sizes)
 
     def take(
         self,
@@ -143,17 +165,15 @@ class States:
     def filled(self, side: str = "buy", *, account: str = "owner", tif: str | None = "gtc") -> Order:
         """An order that rested and was filled in two parts."""
         (price,) = self.venue.band.levels(1, resting=side)
-        order = self.venue.place(side, price, self.units("3"), account=account, tif=tif)
-        self.take(order, self.units("1"))
-        self.take(order, order.remaining)
-        return order
+        first, whole = self.units("1"), self.units("3")
+        return self._placed([Placing(side, price, whole, account, tif)], [first, whole - first])
 
     def filled_at_once(self, side: str = "sell") -> Order:
         """An order of the owner that was filled while it was placed."""
         (price,) = self.venue.band.levels(1, resting=OTHER_SIDE[side])
-        maker = self.venue.place(OTHER_SIDE[side], price, self.units("2"), account="counterparty")
-        take = Take(maker.id, format(price, "f"), format(self.units("2"), "f"))
-        return self.venue.place(side, price, self.units("2"), takes=[take])
+        size = self.units("2")
+        ahead = Placing(OTHER_SIDE[side], price, size, "counterparty")
+        return place_in_turn(self.venue, [ahead, Placing(side, price, size, "owner", meets=((0, size),))])[1]
 
     def market_filled(self) -> Order:
         """A market sell of the owner that was filled; the bid it met was ours."""
@@ -184,6 +204,7 @@ class States:
             price = venue.band.levels(1, resting=OTHER_SIDE[side])[0]
             return venue.place(side, price, self.units("2"), tif="ioc")
         (price,) = venue.band.levels(1, resting=OTHER_SIDE[side])
-        maker = venue.place(OTHER_SIDE[side], price, self.units("1"), account="counterparty")
-        take = Take(maker.id, format(price, "f"), format(self.units("1"), "f"))
-        return venue.place(side, price, self.units("4"), tif="ioc", takes=[take])
+        size = self.units("1")
+        ahead = Placing(OTHER_SIDE[side], price, size, "counterparty")
+        remainder = Placing(side, price, self.units("4"), "owner", "ioc", ((0, size),))
+        return place_in_turn(venue, [ahead, remainder])[1]

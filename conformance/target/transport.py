@@ -18,6 +18,7 @@ import httpx
 from conformance.errors import ConfigError
 from conformance.target.bounds import DeadlineBackend
 
+_PASSED_ON = ("timeout", "trace")  # of a request's extensions
 _IDLE_S = 5.0  # how long a connection without a request is kept
 
 # the special ones first: the first that fits is what httpx calls it
@@ -95,7 +96,7 @@ class Transport(httpx.BaseTransport):
             headers=request.headers.raw,
             content=request.stream,
             # not `target`: httpcore would use it for the CONNECT to a proxy, and in place of the absolute form
-            extensions={"timeout": request.extensions.get("timeout", {})},
+            extensions={name: request.extensions[name] for name in _PASSED_ON if name in request.extensions},
         )
         with _as_httpx():
             response = self._pool.handle_request(sent)

@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -31,6 +31,7 @@ from conformance.oracle.trades import volumes
 from conformance.record import Auth, Exchange, Take
 from conformance.target.book import Book
 from conformance.target.client import VERY_FAR_S, Call, Client, again
+from conformance.target.convoy import Placing, Weather
 from conformance.target.market import Band, Rules
 from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
@@ -83,6 +84,7 @@ class Venue:
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
         self.lasting: Counter[tuple[object, ...]] = Counter()
+        self.weather = Weather()
 
     def beside(self, lane: int, book: Book) -> Venue:
         """The same target for cases that overlap with others: resting prices, case and chance of its own."""
@@ -253,7 +255,7 @@ class Venue:
             side, price, quantity, account, tif, kind, quote_quantity, takes, aim, expect, scheme
         )
         answer = try_parse(exchange.response) if exchange.response else None
-        order = self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
+        order = self.order_of(exchange)
         makers = [self.judge.ledger.get(take.order) for take in takes or ()]
         if order is None or exchange.response is None:
             self._look_at_all(makers)
@@ -265,7 +267,7 @@ class Venue:
                 raise Trouble(refused)  # the market is halted, perhaps for a moment
             raise Undecidable(refused)
         if not order.exact:
-            self._suspect()
+            self.suspect()
             if expect == "filled":
                 self._look_at_all(makers)
             raise Trouble("the fills are not those that were planned: somebody else trades here", wait=False)
@@ -277,7 +279,12 @@ class Venue:
             if maker is not None:
                 self.look(maker)
 
-    def _suspect(self) -> None:
+    def order_of(self, exchange: Exchange) -> Order | None:
+        """The order that an answer to New Order shows, as the ledger has it."""
+        answer = try_parse(exchange.response) if exchange.response is not None else None
+        return self.judge.ledger.get(str(answer.get("id"))) if isinstance(answer, dict) else None
+
+    def suspect(self) -> None:
         """Look at canceled orders that the newest fills name: it may be one of ours that still trades."""
         if self.suspicions <= 0:
             return
@@ -312,16 +319,29 @@ class Venue:
         scheme: str | None = None,
     ) -> Exchange:
         """Send a New Order; whatever the target says is the answer. Raises Undecidable where none may be sent."""
-        if self.closed is not None:
-            raise Undecidable(self.closed)
-        if self.placed >= self.settings.safety.max_orders:
-            raise Undecidable(f"the limit of {self.settings.safety.max_orders} orders is reached")
-        self.placed += 1
+        self._count_orders(1)
         call = self.order_call(side, price, quantity, self.credential(account, scheme), tif, kind, quote_quantity)
         call = replace(call, takes=takes, aim=aim, expect=expect)
         if kind == "limit" and tif != "ioc" and not takes and expect is None:
             return self._resting(call)
         return self.settled(call, repeatable=False)
+
+    def _count_orders(self, count: int) -> None:
+        """Count orders that are to be placed; raises Undecidable where so many may not be."""
+        if self.closed is not None:
+            raise Undecidable(self.closed)
+        if self.placed + count > self.settings.safety.max_orders:
+            raise Undecidable(f"the limit of {self.settings.safety.max_orders} orders is reached")
+        self.placed += count
+
+    def send_in_turn(self, placings: Sequence[Placing]) -> list[Exchange]:
+        """Send orders one close behind the other (`Client.in_turn`): what comes back is still to be recorded."""
+        self._count_orders(len(placings))
+        calls = [
+            self.order_call(one.side, one.price, one.quantity, self.credential(one.account), one.tif)
+            for one in placings
+        ]
+        return self.client.in_turn([again(call, case=self.case, driver=self.driver) for call in calls], self.http)
 
     def order_call(
         self,
