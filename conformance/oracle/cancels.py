@@ -358,16 +358,16 @@ def _canceled(judge: Judge, exchange: Exchange, response: Response, order: Order
 
 def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[str, Any]) -> set[str]:
     """Judge the fields of a 200; the names of those that are wrong."""
-    checks = list(fields.check_form(body, order.created_at if order is not None else None))
-    if order is not None and order.state is State.LIVE:
-        checks += fields.check_echo(order, body)
-        checks += fields.check_fills(order, body, judge.tick)
-        checks += fields.check_times(order, body, exchange.start, exchange.end)
+    look = fields.Look(body, order, judge.tick, exchange.start, exchange.end)
+    held = fields.all_held(look)
+    if held is not None and schema.is_valid(judge.contract.openapi, body):
+        for requirement in held:
+            judge.held(requirement, exchange)
+        return set()
+    checks = list(fields.check_fields(look))
     broken = {check.field for check in checks if not check.ok}
     checks += schema.check_schema(judge.contract.openapi, body, broken)
-    diff: list[Difference] = []
-    if not all(check.ok for check in checks):  # else nobody reads it
-        diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in FIELDS]
+    diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in FIELDS]
     stranger = order is not None and _filled_by_a_stranger(judge, order, body)
     for check in checks:
         if check.ok:

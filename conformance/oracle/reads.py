@@ -81,7 +81,7 @@ def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
 
 
 def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:
-    wrong = [check for check in fields.check_echo(order, body) if not check.ok]
+    wrong = fields.wrong_echo(order, body)
     if type(body.get("created_at")) is int and order.created_at not in (None, body["created_at"]):
         text = fields.show(body["created_at"])
         wrong.append(fields.FieldCheck("", "created_at", str(order.created_at), text, ok=False))
