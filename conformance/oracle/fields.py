@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple, TypeGuard
 
 from conformance.contract import FIELDS
-from conformance.oracle.amounts import decimal_of, is_average, plain
+from conformance.oracle.amounts import decimal_of, is_average, is_price_of_all, plain
 from conformance.oracle.ledger import Order, State
 
 REQUIREMENT = {name: f"cancel.fields.{name.replace('_', '-')}" for name in FIELDS}
@@ -37,20 +37,19 @@ class FieldCheck(NamedTuple):
     wrong: str = ""
 
 
+NOBODYS = Order(  # of one that the ledger does not have, only the form is judged
+    "", "", "", "", "", "", None, None, None, (0.0, 0.0), "", state=State.UNSURE
+)
+
+
 class Look(NamedTuple):
-    """An order as an answer shows it, the order as the ledger has it, and when the answer was asked for and came."""
+    """An order as an answer shows it, and as the ledger has it; when the answer was asked for, and when it came."""
 
     body: dict[str, Any]
-    order: Order | None = None
+    order: Order = NOBODYS
     tick: Decimal = Decimal("0.0001")
     start: float = 0.0
     end: float = 0.0
-
-    @property
-    def known(self) -> Order:
-        """The order, where there is one: of others only the form is judged."""
-        assert self.order is not None
-        return self.order
 
 
 Words = str | Callable[[Look], str]
@@ -133,7 +132,7 @@ def _is_fixed(name: str, value: Any, wrong: str) -> Rule:
 
 def _created(look: Look) -> Any:
     """As New Order answered, if that is known: a wrong created_at is another rule's business."""
-    return (look.order.created_at if look.order is not None else None) or look.body.get("created_at")
+    return look.order.created_at or look.body.get("created_at")
 
 
 def _in_order(look: Look) -> bool | None:
@@ -154,9 +153,7 @@ _FORM = (
     _is_fixed("status", "canceled", "status is not canceled"),
     *map(_is_decimal, AMOUNTS),
     *map(_are_seconds, TIMES),
-    _is_fixed(
-        "reject_reason", None, "reject_reason is not null, although the order was canceled and not rejected"
-    ),
+    _is_fixed("reject_reason", None, "reject_reason is not null, although the order was canceled and not rejected"),
     Rule(
         "cancel.fields.time-order",
         "updated_at",
@@ -208,37 +205,37 @@ _ECHO = tuple(map(_is_repeated, _ECHOED))
 
 
 def _sums_up(look: Look) -> bool | None:
-    seen = decimal_of(look.body.get("filled_qty"))
-    return seen == look.known.filled if seen is not None and look.known.exact else None
+    seen, order = decimal_of(look.body.get("filled_qty")), look.order
+    return seen == order.filled if seen is not None and order.exact else None
 
 
 def _is_zero(look: Look) -> bool | None:
-    value = look.body.get("avg_fill_price", _MISSING)
-    if look.known.fills or not look.known.exact or not (value is None or isinstance(value, str)):
+    value, order = look.body.get("avg_fill_price", _MISSING), look.order
+    if order.fills or not order.exact or not (value is None or isinstance(value, str)):
         return None  # a number: that is said of its form
     return value == "0"
 
 
 def _is_weighted(look: Look) -> bool | None:
-    average = decimal_of(look.body.get("avg_fill_price"))
-    if average is None or not look.known.fills or not look.known.exact:
+    average, order = decimal_of(look.body.get("avg_fill_price")), look.order
+    if average is None or not order.fills or not order.exact:
         return None
-    return is_average(average, look.known.average, look.tick)
+    return is_price_of_all(average, order.fills) or is_average(average, order.average, look.tick)
 
 
 def _told_fills(look: Look) -> str:
-    fills = " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in look.known.fills)
+    fills = " + ".join(f"{plain(q)} @ {plain(p)}" for p, q in look.order.fills)
     return f"filled {fills}" if fills else "no fills"
 
 
 def _wrong_average(look: Look) -> str:
     """What an average is that is not the volume-weighted one; a guess where several are the same."""
-    prices = [price for price, _ in look.known.fills]
+    prices = [price for price, _ in look.order.fills]
     guesses = {
         Decimal(0): "zero, although something was filled",
         prices[-1]: "the price of the last fill",
         prices[0]: "the price of the first fill",
-        look.known.price: "the order's own price",
+        look.order.price: "the order's own price",
         sum(prices) / len(prices): "the plain mean of the prices, not weighted by quantity",
     }
     seen = decimal_of(look.body["avg_fill_price"])
@@ -250,7 +247,7 @@ _FILLS = (
         REQUIREMENT["filled_qty"],
         "filled_qty",
         _sums_up,
-        lambda look: _amount(look.known.filled),
+        lambda look: _amount(look.order.filled),
         "filled_qty is not the sum of the fills before the cancel",
         _told_fills,
     ),
@@ -266,7 +263,7 @@ _FILLS = (
         REQUIREMENT["avg_fill_price"],
         "avg_fill_price",
         _is_weighted,
-        lambda look: _amount(look.known.average),
+        lambda look: _amount(look.order.average),
         _wrong_average,
         _told_fills,
     ),
@@ -276,7 +273,7 @@ _FILLS = (
 
 
 def _is_as_answered(look: Look) -> bool | None:
-    made, created = look.known.created_at, look.body.get("created_at")
+    made, created = look.order.created_at, look.body.get("created_at")
     return created == made if made is not None and _is_seconds(created) else None
 
 
@@ -287,13 +284,13 @@ def _bounds(look: Look) -> tuple[float, float]:
     between the shortest and the longest time that can lie between placing and canceling as the suite saw them,
     plus one second because both are whole seconds and one for a clock that is itself read once a second.
     """
-    made, (began, placed) = look.known.created_at or 0, look.known.placed
+    made, (began, placed) = look.order.created_at or 0, look.order.placed
     return made + (look.start - placed) - 1 - _SLACK, made + (look.end - began) + 1 + _SLACK
 
 
 def _is_in_bounds(look: Look) -> bool | None:
     updated = look.body.get("updated_at")
-    if look.known.created_at is None or not _is_seconds(updated):
+    if look.order.created_at is None or not _is_seconds(updated):
         return None
     low, high = _bounds(look)
     return low <= updated <= high
@@ -301,7 +298,7 @@ def _is_in_bounds(look: Look) -> bool | None:
 
 def _told_bounds(look: Look) -> str:
     low, high = _bounds(look)
-    return f"{max(look.known.created_at or 0, round(low))} to {round(high)}"
+    return f"{max(look.order.created_at or 0, round(low))} to {round(high)}"
 
 
 def _wrong_second(look: Look) -> str:
@@ -309,9 +306,9 @@ def _wrong_second(look: Look) -> str:
 
 
 def _told_distance(look: Look) -> str:
-    began, placed = look.known.placed
+    began, placed = look.order.placed
     shortest, longest = max(0.0, look.start - placed), look.end - began
-    made = look.known.created_at
+    made = look.order.created_at
     return f"the cancel came {shortest:.1f} to {longest:.1f} s after the placing (created_at {made})"
 
 
@@ -320,13 +317,11 @@ _TIMES = (
         REQUIREMENT["created_at"],
         "created_at",
         _is_as_answered,
-        lambda look: str(look.known.created_at),
+        lambda look: str(look.order.created_at),
         "created_at is not the one that New Order answered",
         "as New Order answered",
     ),
-    Rule(
-        REQUIREMENT["updated_at"], "updated_at", _is_in_bounds, _told_bounds, _wrong_second, _told_distance
-    ),
+    Rule(REQUIREMENT["updated_at"], "updated_at", _is_in_bounds, _told_bounds, _wrong_second, _told_distance),
 )
 
 # ---------------------------------------------------------------------- the answer as a whole
@@ -336,7 +331,7 @@ _OF_LIVE = (*_FORM, *_ECHO, *_FILLS, *_TIMES)
 
 def _rules(look: Look) -> tuple[Rule, ...]:
     """What an answer to a cancel must keep: of an order that the ledger does not have live, the form."""
-    return _OF_LIVE if look.order is not None and look.order.state is State.LIVE else _FORM
+    return _OF_LIVE if look.order.state is State.LIVE else _FORM
 
 
 def check_form(body: dict[str, Any]) -> Iterator[FieldCheck]:
@@ -356,7 +351,7 @@ def _apply(rules: Iterable[Rule], look: Look) -> Iterator[FieldCheck]:
             yield rule.tell(look, ok)
 
 
-def all_held(look: Look) -> list[str] | None:
+def all_held(look: Look) -> tuple[str, ...] | None:
     """The requirements of `check_fields` if all of them hold, without words; None if one does not."""
     held = []
     for rule in _rules(look):
@@ -365,7 +360,7 @@ def all_held(look: Look) -> list[str] | None:
             held.append(rule.requirement)
         elif ok is not None:
             return None
-    return held
+    return tuple(held)
 
 
 def wrong_echo(order: Order, body: dict[str, Any]) -> list[FieldCheck]:

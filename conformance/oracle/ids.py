@@ -89,6 +89,6 @@ def id_segment(target: str, base_path: str) -> str | None:
 
     Everything behind the prefix is the id, slashes included: that is how it was meant when it was sent.
     """
-    path = target.split("?", 1)[0]
-    prefix = f"{base_path}/spot/orders/"
+    path = target.partition("?")[0]
+    prefix = base_path + "/spot/orders/"
     return path[len(prefix) :] if path.startswith(prefix) else None

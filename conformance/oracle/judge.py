@@ -6,7 +6,7 @@ does no I/O and looks at nothing but the rows.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -34,7 +34,16 @@ _EXPLAINS = (
 )
 # Requirements that another case's request may seem to break.
 _TOUCHED_BY_OTHERS = ("cancel.effects.", "cancel.races.", "cancel.refusals.", "cancel.identity.")
-# What judges a note, and what judges a note together with the exchanges of its race.
+# What judges an exchange, by its operation; a note; and a note together with the exchanges of its race.
+_EXCHANGES: dict[str, tuple[Callable[[Judge, Exchange], None], ...]] = {
+    "cancel_order": (cancels.judge_cancel,),
+    "other_method": (cancels.judge_other_method,),
+    "new_order": (probes.judge_new_order,),
+    "query_order": (reads.judge_query,),
+    "open_orders": (lists.judge_open_orders, room.judge_clashes),
+    "my_trades": (trades.judge_trades,),
+    "cancel_all": (probes.take_cancel_all,),
+}
 _NOTES: dict[str, Callable[[Judge, Note], None]] = {
     "funds": probes.judge_funds,
     "crossing": crossings.note_crossing,
@@ -63,7 +72,10 @@ class Judge:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.ledger = Ledger()
-        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self._alike: Counter[tuple[tuple[str, ...], str]] = (
+            Counter()
+        )  # by requirements that held together, and case
         self.header: Header | None = None
         self.footer: Footer | None = None
         self.tick = Decimal("0.0001")
@@ -164,21 +176,8 @@ class Judge:
         self.answers[exchange.n] = (exchange.op, response.status if response else None)
         if self.retired and self._names_a_retired(exchange):
             return
-        if exchange.op == "cancel_order":
-            cancels.judge_cancel(self, exchange)
-        elif exchange.op == "other_method":
-            cancels.judge_other_method(self, exchange)
-        elif exchange.op == "new_order":
-            probes.judge_new_order(self, exchange)
-        elif exchange.op == "query_order":
-            reads.judge_query(self, exchange)
-        elif exchange.op == "open_orders":
-            lists.judge_open_orders(self, exchange)
-            room.judge_clashes(self, exchange)
-        elif exchange.op == "my_trades":
-            trades.judge_trades(self, exchange)
-        elif exchange.op == "cancel_all":
-            probes.take_cancel_all(self, exchange)
+        for judge in _EXCHANGES.get(exchange.op, ()):
+            judge(self, exchange)
 
     def _names_a_retired(self, exchange: Exchange) -> bool:
         named = cancels.path_id(self, exchange).uuid if exchange.op in _NAMING else None
@@ -225,9 +224,26 @@ class Judge:
 
     # ------------------------------------------------------------------ out
 
+    @property
+    def tallies(self) -> defaultdict[str, Tally]:
+        """The checks of each requirement so far."""
+        for (requirements, _), times in self._alike.items():
+            for requirement in requirements:
+                self._tallies[requirement].checks += times
+        self._alike.clear()
+        return self._tallies
+
     def held(self, requirement: str, exchange: Exchange) -> None:
         """Say that an exchange could have broken a requirement and did not."""
-        self.tallies[requirement].hold(exchange.case)
+        self._tallies[requirement].hold(exchange.case)
+
+    def all_held(self, requirements: tuple[str, ...], exchange: Exchange) -> None:
+        """The same for several requirements at once, mostly the same ones: they are counted as one."""
+        alike = requirements, exchange.case
+        if alike not in self._alike:
+            for requirement in requirements:
+                self._tallies[requirement].note(exchange.case)
+        self._alike[alike] += 1
 
     def broken(
         self,
@@ -275,7 +291,7 @@ class Judge:
         if self.overlapping and check.finding is not None and check.requirement.startswith(_TOUCHED_BY_OTHERS):
             check.finding.doubtful = True
             self.shaken.add(check.case)
-        self.tallies[check.requirement].add(check)
+        self._tallies[check.requirement].add(check)
         self._fresh.append(check)
 
     def settle(self, order_id: str, *, drop: bool = False) -> None:
@@ -348,11 +364,10 @@ class Judge:
 
     def confirm(self, order: Order, exchange: Exchange) -> None:
         """The order is as it should be: all that was done since has not changed it."""
-        seen: set[str] = set()
-        for act in self.blame(order) if order.state is not State.UNSURE else []:
-            if act.requirement not in seen and (order.acts or act.case == order.case):
-                seen.add(act.requirement)
-                self.tallies[self.named_or_spared(act, order)].hold(exchange.case)
+        if order.state is not State.UNSURE:
+            acts = order.acts or [act for act in self.since(order.confirmed) if act.case == order.case]
+            for act in {act.requirement: act for act in reversed(acts)}.values():
+                self.held(self.named_or_spared(act, order), exchange)
         order.acts.clear()
         order.confirmed = exchange.n
 

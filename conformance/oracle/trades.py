@@ -46,7 +46,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     items = listed_in(exchange)
     if items is None or exchange.auth is None:
         return
-    judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
+    rows = {str(item.get("trade_id")): item for item in items}
+    judge.traded[exchange.n] = frozenset(rows)
     asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
@@ -59,7 +60,6 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
                 order.exact = False
                 judge.troubled.add(exchange.case)
             judge.settle(order_id, drop=stranger)
-    rows = {str(item.get("trade_id")): item for item in items}
     account = exchange.auth.account
     page = account, _asked(exchange, "limit")
     judge.most_rows[page] = max(judge.most_rows[page], len(rows))
@@ -85,7 +85,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
 
 def _asked(exchange: Exchange, *names: str) -> str:
     """What a list is asked for by these parameters, empty if by none."""
-    given = parse_qs(urlsplit(exchange.request.target).query)
+    query = urlsplit(exchange.request.target).query if "?" in exchange.request.target else ""
+    given = parse_qs(query) if query else {}
     return "–".join(given[name][0] for name in names if name in given)
 
 
