@@ -116,6 +116,7 @@ class Judge:
         self.retired: set[int] = set()  # hashes of the ids of orders that were forgotten
         self._fed = 0
         self.answers: dict[int, tuple[str, int | None]] = {}
+        self._answers: dict[tuple[str, int | None], tuple[str, int | None]] = {}
         self.notes = Notes()
         self.troubled: set[str] = set()
         self.overlapping = False  # whether cases are under way at the same time
@@ -173,7 +174,8 @@ class Judge:
     def judge_exchange(self, exchange: Exchange) -> None:
         """Judge one exchange as if it were the only one under way, and enter its effect into the ledger."""
         response = exchange.response
-        self.answers[exchange.n] = (exchange.op, response.status if response else None)
+        answer = exchange.op, response.status if response else None
+        self.answers[exchange.n] = self._answers.setdefault(answer, answer)  # there are few different ones
         if self.retired and self._names_a_retired(exchange):
             return
         for judge in _EXCHANGES.get(exchange.op, ()):

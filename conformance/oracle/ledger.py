@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -135,16 +135,16 @@ class Ledger:
         kind = str(sent.get("type", "limit"))
         order = Order(
             id=order_id.lower(),
-            account=exchange.auth.account,
-            symbol=str(sent.get("symbol")),
-            side=str(sent.get("side")),
-            type=kind,
-            tif=str(sent.get("tif") or ("ioc" if kind == "market" else "gtc")),
+            account=intern(exchange.auth.account),
+            symbol=intern(str(sent.get("symbol"))),
+            side=intern(str(sent.get("side"))),
+            type=intern(kind),
+            tif=intern(str(sent.get("tif") or ("ioc" if kind == "market" else "gtc"))),
             price=decimal_of(sent.get("price")),
             quantity=decimal_of(sent.get("quantity")),
             quote_quantity=decimal_of(sent.get("quote_quantity")),
             placed=(exchange.start, exchange.end),
-            case=sys.intern(exchange.case),
+            case=intern(exchange.case),
             created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
             confirmed=exchange.n,
         )
@@ -175,6 +175,8 @@ class Ledger:
     def _fill(self, order: Order, exchange: Exchange, answer: dict[str, Any]) -> None:
         planned = exchange.takes or []
         answered = decimal_of(answer.get("filled_qty"))
+        if not planned and not answered:
+            return
         total = sum([Decimal(take.quantity) for take in planned], _NOTHING)
         if answered is not None and answered != total:
             order.exact = False

@@ -40,8 +40,8 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
 
 def _judge_newborn(judge: Judge, exchange: Exchange, sent: dict[str, Any], answer: dict[str, Any]) -> None:
     """A post-only order that is accepted has met nobody: fills that it shows are those of a canceled one."""
-    filled = decimal_of(answer.get("filled_qty"))
-    if sent.get("tif") != "post_only" or not filled:
+    filled = decimal_of(answer.get("filled_qty")) if sent.get("tif") == "post_only" else None
+    if not filled:
         return
     account = exchange.auth.account if exchange.auth else None
     act = next((a for a in reversed(judge.recent) if a.account == account and a.requirement == _DONE), None)
