@@ -351,7 +351,7 @@ def _apply(rules: Iterable[Rule], look: Look) -> Iterator[FieldCheck]:
             yield rule.tell(look, ok)
 
 
-def all_held(look: Look) -> tuple[str, ...] | None:
+def all_held(look: Look) -> list[str] | None:
     """The requirements of `check_fields` if all of them hold, without words; None if one does not."""
     held = []
     for rule in _rules(look):
@@ -360,7 +360,7 @@ def all_held(look: Look) -> tuple[str, ...] | None:
             held.append(rule.requirement)
         elif ok is not None:
             return None
-    return tuple(held)
+    return held
 
 
 def wrong_echo(order: Order, body: dict[str, Any]) -> list[FieldCheck]:

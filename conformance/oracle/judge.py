@@ -6,7 +6,7 @@ does no I/O and looks at nothing but the rows.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -72,10 +72,7 @@ class Judge:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.ledger = Ledger()
-        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
-        self._alike: Counter[tuple[tuple[str, ...], str]] = (
-            Counter()
-        )  # by requirements that held together, and case
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self.header: Header | None = None
         self.footer: Footer | None = None
         self.tick = Decimal("0.0001")
@@ -226,26 +223,15 @@ class Judge:
 
     # ------------------------------------------------------------------ out
 
-    @property
-    def tallies(self) -> defaultdict[str, Tally]:
-        """The checks of each requirement so far."""
-        for (requirements, _), times in self._alike.items():
-            for requirement in requirements:
-                self._tallies[requirement].checks += times
-        self._alike.clear()
-        return self._tallies
-
     def held(self, requirement: str, exchange: Exchange) -> None:
         """Say that an exchange could have broken a requirement and did not."""
-        self._tallies[requirement].hold(exchange.case)
+        self.tallies[requirement].hold(exchange.case)
 
-    def all_held(self, requirements: tuple[str, ...], exchange: Exchange) -> None:
-        """The same for several requirements at once, mostly the same ones: they are counted as one."""
-        alike = requirements, exchange.case
-        if alike not in self._alike:
-            for requirement in requirements:
-                self._tallies[requirement].note(exchange.case)
-        self._alike[alike] += 1
+    def all_held(self, requirements: Iterable[str], exchange: Exchange) -> None:
+        """The same for several requirements."""
+        tallies, case = self.tallies, exchange.case
+        for requirement in requirements:
+            tallies[requirement].hold(case)
 
     def broken(
         self,
@@ -293,7 +279,7 @@ class Judge:
         if self.overlapping and check.finding is not None and check.requirement.startswith(_TOUCHED_BY_OTHERS):
             check.finding.doubtful = True
             self.shaken.add(check.case)
-        self._tallies[check.requirement].add(check)
+        self.tallies[check.requirement].add(check)
         self._fresh.append(check)
 
     def settle(self, order_id: str, *, drop: bool = False) -> None:

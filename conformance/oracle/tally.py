@@ -35,10 +35,6 @@ class Tally:
     def hold(self, case: str) -> None:
         """Count an exchange of a case that could have broken the requirement and did not."""
         self.checks += 1
-        self.note(case)
-
-    def note(self, case: str) -> None:
-        """Keep that a case has checked the requirement."""
         if len(self.cases) < _CASES:
             self.cases.add(case)
 
