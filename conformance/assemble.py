@@ -21,7 +21,7 @@ from conformance.oracle.findings import Finding as OracleFinding
 from conformance.oracle.judge import Judge
 from conformance.oracle.tally import Group, Tally
 from conformance.oracle.verdicts import EXIT_STATUS, Decision, Verdict, decide, lacks_of, outcomes, run_verdict
-from conformance.record import Exchange, Header, Note, Row, read_rows
+from conformance.record import Exchange, Header, Note, read_rows
 from conformance.report.result import (
     SCHEMA,
     CaseResult,
@@ -47,14 +47,13 @@ class _Statistics:
         self.drivers: Counter[str] = Counter()
         self.spans: dict[str, tuple[float, float]] = {}
         self.first: float | None = None
-        self.last = 0.0
 
     def add(self, exchange: Exchange) -> None:
         self.drivers[exchange.driver] += 1
         if exchange.response is not None:
             self.took[exchange.op].append((exchange.end - exchange.start) * 1000)
-        self.first = exchange.start if self.first is None else min(self.first, exchange.start)
-        self.last = max(self.last, exchange.end)
+        if self.first is None or exchange.start < self.first:
+            self.first = exchange.start
         begin, _ = self.spans.get(exchange.case, (exchange.start, 0.0))
         self.spans[exchange.case] = (begin, exchange.end)
 
@@ -87,14 +86,12 @@ def judge_record(path: Path, contract: Contract, *, waived: Mapping[str, str] | 
     """Judge the record at `path` and assemble the result. Raises ConfigError for a file that is no record."""
     judge, statistics = Judge(contract), _Statistics()
 
-    def rows() -> Iterable[Row]:
+    with _few_collections():
         for row in read_rows(path):
             if isinstance(row, Exchange):
                 statistics.add(row)
-            yield row
-
-    with _few_collections():
-        judge.feed_all(rows())
+            judge.feed(row)
+        judge.finish()
     if judge.header is None:
         raise ConfigError(f"{path} is empty", "run the suite again: it writes a record.ndjson")
     findings = [group.first for tally in judge.tallies.values() for group in tally.groups.values()]

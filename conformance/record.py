@@ -83,7 +83,10 @@ class Response(msgspec.Struct, omit_defaults=True):
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever its case."""
         wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        for key, value in self.headers:
+            if key.lower() == wanted:
+                return value
+        return None
 
 
 class Exchange(msgspec.Struct, tag="exchange", tag_field="kind", omit_defaults=True):
@@ -157,12 +160,13 @@ def text_of(body: bytes) -> tuple[str, str | None]:
         return "", base64.b64encode(body).decode("ascii")
 
 
+_BUFFER = 2**18  # bytes: a row has two thousand, and a list of fills fifty thousand
 _HINT = "give the record.ndjson that a run left, unchanged"
 
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return path.open("rb", buffering=_BUFFER)
     except OSError as error:
         raise ConfigError(
             f"cannot read the record {path}: {error.strerror}", "a run leaves record.ndjson in its --report-dir"

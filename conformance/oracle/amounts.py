@@ -39,6 +39,16 @@ def vwap(fills: Iterable[tuple[Decimal, Decimal]]) -> Fraction:
     return total / volume if volume else Fraction(0)
 
 
+def is_price_of_all(shown: Decimal, fills: Iterable[tuple[Decimal, Decimal]]) -> bool:
+    """Whether something filled, and all of it at this price: then that is the average, without a division."""
+    volume = False
+    for price, quantity in fills:
+        if price != shown:
+            return False
+        volume = volume or quantity > 0
+    return volume
+
+
 def is_average(shown: Decimal, exact: Fraction, tick: Decimal) -> bool:
     """Whether `shown` is `exact` up to rounding.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from conformance.oracle.extras import also_right
 from conformance.oracle.ids import IdKind, PathId
-from conformance.oracle.ledger import Ledger, Order, State
+from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 
 CANCELED = (200, None)
@@ -39,19 +40,24 @@ class Expectation(msgspec.Struct, frozen=True):
 
     def accepts(self, status: int) -> bool:
         """Whether this status is one of the acceptable ones."""
-        if status in self.also or any(status == wanted for wanted, _ in self.answers):
+        if status in [wanted for wanted, _ in self.answers] or status in self.also:
             return True
         return self.any_refusal and status in REFUSED
 
     def left_open(self, status: int, body: Any) -> bool:
         """Whether this answer is right only for what the pages leave open, so that it proves nothing."""
-        error = body.get("error") if isinstance(body, dict) else None
-        documented = any(status == wanted and text in (None, error) for wanted, text in self.answers)
-        return status in self.also and not documented
+        return status in self.also and not self.documents(status, body)
+
+    def documents(self, status: int, body: Any) -> bool:
+        """Whether this is one of the acceptable answers, with its error."""
+        for wanted, text in self.answers:
+            if status == wanted and (text is None or (isinstance(body, dict) and body.get("error") == text)):
+                return True
+        return False
 
     def error_for(self, status: int) -> str | None:
         """The error string that belongs to this status here, if one does."""
-        return next((error for wanted, error in self.answers if wanted == status), None)
+        return dict(reversed(self.answers)).get(status)  # the first one that is given for it
 
     def __str__(self) -> str:
         texts = [f"{status} {error}" if error else str(status) for status, error in self.answers]
@@ -121,22 +127,24 @@ def _by_id(path_id: PathId, order: Order | None, account: str | None) -> Expecta
     return Expectation(requirement, answers, situation)
 
 
-def expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
-    """The acceptable answers to a cancel.
+def expect(exchange: Exchange, path_id: PathId, order: Order | None) -> Expectation:
+    """The acceptable answers to a cancel of an order (as the ledger has it), whatever else the request carries.
 
     A credential with a flaw gets 401; if the id would be refused as well, that refusal is right too, because
     no page says which is judged first. A 503 is acceptable always and is not listed here.
     """
-    ordinary = _expect(exchange, path_id, ledger)
-    if len(exchange.request.target) > _LONG:
-        ordinary = msgspec.structs.replace(ordinary, any_refusal=True)
+    ordinary = _expect(exchange, path_id, order)
+    return replace(ordinary, any_refusal=True) if len(exchange.request.target) > _LONG else ordinary
+
+
+def with_left_open(expected: Expectation, exchange: Exchange) -> Expectation:
+    """With the statuses that are right because of something in the request that every page leaves open."""
     also = also_right(exchange)
-    return msgspec.structs.replace(ordinary, also=also) if also else ordinary
+    return replace(expected, also=also) if also else expected
 
 
-def _expect(exchange: Exchange, path_id: PathId, ledger: Ledger) -> Expectation:
+def _expect(exchange: Exchange, path_id: PathId, order: Order | None) -> Expectation:
     auth = exchange.auth
-    order = ledger.get(path_id.uuid)
     normal = _by_id(path_id, order, auth.account if auth else None)
     if auth is not None and auth.flaw is None and not auth.either:
         return normal

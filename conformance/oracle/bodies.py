@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from conformance.oracle.answers import TRANSIENT
-from conformance.record import Response
+from conformance.record import Exchange, Response
 
 _GATEWAY = frozenset({408, 425, 429, 502, 504})
 
@@ -25,6 +26,12 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)  # json.loads makes a n
 
 
 _QUICK = msgspec.json.Decoder()
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@lru_cache(2048)  # a list mostly repeats rows of the one before
+def _row(text: bytes) -> Any:
+    return _QUICK.decode(text)
 
 
 def parse(response: Response) -> Any:
@@ -36,6 +43,8 @@ def parse(response: Response) -> Any:
     if not response.body:
         raise NotJson("the body is empty")
     try:
+        if response.body.startswith("["):
+            return [_row(bytes(row)) for row in _LIST.decode(response.body)]
         return _QUICK.decode(response.body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _parse_carefully(response.body)
@@ -51,6 +60,16 @@ def _parse_carefully(text: str) -> Any:
         raise NotJson("the JSON is nested too deep") from None
     except ValueError as error:
         raise NotJson(str(error)) from None
+
+
+def sent_in(exchange: Exchange) -> dict[str, Any]:
+    """What the suite sent as the body of a request."""
+    text = exchange.request.body or "{}"
+    try:
+        sent: dict[str, Any] = _QUICK.decode(text)
+    except msgspec.MsgspecError:
+        sent = json.loads(text)
+    return sent
 
 
 def contradictions(response: Response, body: dict[str, Any]) -> list[str]:
@@ -73,7 +92,12 @@ def try_parse(response: Response) -> Any:
 
 def is_json_type(response: Response) -> bool:
     """Whether the answer is labelled as JSON (application/json or a +json type)."""
-    media = (response.header("content-type") or "").split(";")[0].strip().lower()
+    return _names_json(response.header("content-type") or "")
+
+
+@lru_cache(256)
+def _names_json(label: str) -> bool:
+    media = label.split(";")[0].strip().lower()
     return media == "application/json" or media.endswith("+json")
 
 

@@ -54,5 +54,5 @@ def trim(judge: Judge) -> None:
 
 
 def _shorten(table: dict[int, Any], most: int) -> None:
-    while len(table) > most:
-        del table[next(iter(table))]
+    for key in list(itertools.islice(table, max(0, len(table) - most))):
+        del table[key]

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+import msgspec
 
 from conformance.oracle.ledger import State
 
@@ -43,8 +44,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One operation on the order: exchange `n`, sent at `start`, answered at `end` (both s).
 
     `filled` is what a fill got, or the filled quantity that a cancel or a read showed (None: not looked at).
@@ -66,8 +66,7 @@ class Operation:
         return self.outcome is Outcome.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class OrderState:
+class OrderState(msgspec.Struct, frozen=True):
     """The order as far as a race can change it: its status, its size and how much of it has filled."""
 
     status: State
@@ -83,8 +82,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Linearization(Generic[S]):
+class Linearization(msgspec.Struct, Generic[S], frozen=True):
     """The outcome of a search: if there is one, an order in which all is explained, and the state at its end."""
 
     verdict: Verdict
@@ -172,8 +170,7 @@ def overlap(operations: Iterable[Operation], one: Kind, other: Kind) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """One exchange of a race as a report tells it. Times in ms from the first of them."""
 
     who: str
@@ -183,8 +180,7 @@ class Action:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class RaceRecord:
+class RaceRecord(msgspec.Struct, frozen=True):
     """What became of one race.
 
     `shows` are the requirements of which its overlapping operations are evidence, `requirement` the one that it

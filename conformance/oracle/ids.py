@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
@@ -60,6 +61,7 @@ def _other_spelling(text: str) -> str | None:
         return None
 
 
+@lru_cache(1024)  # an order is named several times within a short time
 def read_id(segment: str) -> PathId:
     """Classify the raw (still percent-encoded) id segment of a path.
 
@@ -89,6 +91,6 @@ def id_segment(target: str, base_path: str) -> str | None:
 
     Everything behind the prefix is the id, slashes included: that is how it was meant when it was sent.
     """
-    path = target.split("?", 1)[0]
-    prefix = f"{base_path}/spot/orders/"
+    path = target.partition("?")[0]
+    prefix = base_path + "/spot/orders/"
     return path[len(prefix) :] if path.startswith(prefix) else None

@@ -34,7 +34,16 @@ _EXPLAINS = (
 )
 # Requirements that another case's request may seem to break.
 _TOUCHED_BY_OTHERS = ("cancel.effects.", "cancel.races.", "cancel.refusals.", "cancel.identity.")
-# What judges a note, and what judges a note together with the exchanges of its race.
+# What judges an exchange, by its operation; a note; and a note together with the exchanges of its race.
+_EXCHANGES: dict[str, tuple[Callable[[Judge, Exchange], None], ...]] = {
+    "cancel_order": (cancels.judge_cancel,),
+    "other_method": (cancels.judge_other_method,),
+    "new_order": (probes.judge_new_order,),
+    "query_order": (reads.judge_query,),
+    "open_orders": (lists.judge_open_orders, room.judge_clashes),
+    "my_trades": (trades.judge_trades,),
+    "cancel_all": (probes.take_cancel_all,),
+}
 _NOTES: dict[str, Callable[[Judge, Note], None]] = {
     "funds": probes.judge_funds,
     "crossing": crossings.note_crossing,
@@ -104,6 +113,7 @@ class Judge:
         self.retired: set[int] = set()  # hashes of the ids of orders that were forgotten
         self._fed = 0
         self.answers: dict[int, tuple[str, int | None]] = {}
+        self._answers: dict[tuple[str, int | None], tuple[str, int | None]] = {}
         self.notes = Notes()
         self.troubled: set[str] = set()
         self.overlapping = False  # whether cases are under way at the same time
@@ -161,24 +171,12 @@ class Judge:
     def judge_exchange(self, exchange: Exchange) -> None:
         """Judge one exchange as if it were the only one under way, and enter its effect into the ledger."""
         response = exchange.response
-        self.answers[exchange.n] = (exchange.op, response.status if response else None)
+        answer = exchange.op, response.status if response else None
+        self.answers[exchange.n] = self._answers.setdefault(answer, answer)  # there are few different ones
         if self.retired and self._names_a_retired(exchange):
             return
-        if exchange.op == "cancel_order":
-            cancels.judge_cancel(self, exchange)
-        elif exchange.op == "other_method":
-            cancels.judge_other_method(self, exchange)
-        elif exchange.op == "new_order":
-            probes.judge_new_order(self, exchange)
-        elif exchange.op == "query_order":
-            reads.judge_query(self, exchange)
-        elif exchange.op == "open_orders":
-            lists.judge_open_orders(self, exchange)
-            room.judge_clashes(self, exchange)
-        elif exchange.op == "my_trades":
-            trades.judge_trades(self, exchange)
-        elif exchange.op == "cancel_all":
-            probes.take_cancel_all(self, exchange)
+        for judge in _EXCHANGES.get(exchange.op, ()):
+            judge(self, exchange)
 
     def _names_a_retired(self, exchange: Exchange) -> bool:
         named = cancels.path_id(self, exchange).uuid if exchange.op in _NAMING else None
@@ -235,6 +233,12 @@ class Judge:
     def held(self, requirement: str, exchange: Exchange) -> None:
         """Say that an exchange could have broken a requirement and did not."""
         self.tallies[requirement].hold(exchange.case)
+
+    def all_held(self, requirements: Iterable[str], exchange: Exchange) -> None:
+        """The same for several requirements."""
+        tallies, case = self.tallies, exchange.case
+        for requirement in requirements:
+            tallies[requirement].hold(case)
 
     def broken(
         self,
@@ -355,11 +359,10 @@ class Judge:
 
     def confirm(self, order: Order, exchange: Exchange) -> None:
         """The order is as it should be: all that was done since has not changed it."""
-        seen: set[str] = set()
-        for act in self.blame(order) if order.state is not State.UNSURE else []:
-            if act.requirement not in seen and (order.acts or act.case == order.case):
-                seen.add(act.requirement)
-                self.tallies[self.named_or_spared(act, order)].hold(exchange.case)
+        if order.state is not State.UNSURE:
+            acts = order.acts or [act for act in self.since(order.confirmed) if act.case == order.case]
+            for act in {act.requirement: act for act in reversed(acts)}.values():
+                self.held(self.named_or_spared(act, order), exchange)
         order.acts.clear()
         order.confirmed = exchange.n
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from conformance.record import Response
@@ -46,17 +47,22 @@ def leak_in(response: Response, body: Any, *, foreign: bool) -> str | None:
     A refusal about another user's order (`foreign`) may not carry that order's data or its owner. Fields that no
     page names are allowed otherwise.
     """
-    texts = [response.body, *(value for _, value in response.headers)]
-    for text in texts:
-        if (found := MASKED_SECRET.search(text)) is not None:
+    for text in (response.body, *[value for _, value in response.headers]):
+        if "«" in text and (found := MASKED_SECRET.search(text)) is not None:
             return f"a credential ({found[0]})"
-    if response.status >= 400 and (found := _INTERNALS.search(response.body)) is not None:
-        return f"internals ({found[0].strip()[:80]!r})"
+    if response.status >= 400 and (internals := _internals_in(response.body)) is not None:
+        return f"internals ({internals[:80]!r})"
     if foreign and response.status in (403, 404):
         names = sorted(_OTHERS_DATA & _keys(body))
         if names:
             return f"data of another user's order ({', '.join(names)})"
     return None
+
+
+@lru_cache(64)  # refusals are alike
+def _internals_in(text: str) -> str | None:
+    found = _INTERNALS.search(text)
+    return found[0].strip() if found is not None else None
 
 
 def _keys(value: Any, depth: int = 4) -> set[str]:

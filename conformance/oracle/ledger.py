@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from sys import intern
 from typing import Any
+
+import msgspec
 
 from conformance.oracle.amounts import decimal_of, vwap
 from conformance.record import Exchange
 
+_NOTHING = Decimal(0)
 LIVE = ("open", "partially_filled")  # the statuses of an order that is on the book
 
 
@@ -25,8 +27,7 @@ class State(StrEnum):
     UNSURE = "unsure"
 
 
-@dataclass(slots=True)
-class Act:
+class Act(msgspec.Struct, eq=False):
     """A request that may have changed an order: the exchange, who sent it, and the requirement it would break.
 
     `peak` is the highest `n` of all acts so far: overlapping requests do not end in the order of their numbers.
@@ -39,8 +40,7 @@ class Act:
     peak: int = 0
 
 
-@dataclass(slots=True)
-class Order:
+class Order(msgspec.Struct, eq=False):
     """One order as it must be.
 
     Times are monotonic seconds on the suite's clock (`placed`, `canceled` are the windows in which it happened),
@@ -62,19 +62,19 @@ class Order:
     case: str
     created_at: int | None = None
     state: State = State.LIVE
-    fills: list[tuple[Decimal, Decimal]] = field(default_factory=list)
+    fills: list[tuple[Decimal, Decimal]] = []
     exact: bool = True
     canceled: tuple[float, float] | None = None
     final: dict[str, Any] | None = None
     canceled_by: str | None = None
     confirmed: int = 0
-    acts: list[Act] = field(default_factory=list)
+    acts: list[Act] = []
     shown: tuple[int, Any, Any] | None = None
 
     @property
     def filled(self) -> Decimal:
         """What has filled so far."""
-        return sum((quantity for _, quantity in self.fills), Decimal(0))
+        return sum([quantity for _, quantity in self.fills], _NOTHING) if self.fills else _NOTHING
 
     @property
     def average(self) -> Fraction:
@@ -135,16 +135,16 @@ class Ledger:
         kind = str(sent.get("type", "limit"))
         order = Order(
             id=order_id.lower(),
-            account=exchange.auth.account,
-            symbol=str(sent.get("symbol")),
-            side=str(sent.get("side")),
-            type=kind,
-            tif=str(sent.get("tif") or ("ioc" if kind == "market" else "gtc")),
+            account=intern(exchange.auth.account),
+            symbol=intern(str(sent.get("symbol"))),
+            side=intern(str(sent.get("side"))),
+            type=intern(kind),
+            tif=intern(str(sent.get("tif") or ("ioc" if kind == "market" else "gtc"))),
             price=decimal_of(sent.get("price")),
             quantity=decimal_of(sent.get("quantity")),
             quote_quantity=decimal_of(sent.get("quote_quantity")),
             placed=(exchange.start, exchange.end),
-            case=sys.intern(exchange.case),
+            case=intern(exchange.case),
             created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
             confirmed=exchange.n,
         )
@@ -175,7 +175,9 @@ class Ledger:
     def _fill(self, order: Order, exchange: Exchange, answer: dict[str, Any]) -> None:
         planned = exchange.takes or []
         answered = decimal_of(answer.get("filled_qty"))
-        total = sum((Decimal(take.quantity) for take in planned), Decimal(0))
+        if not planned and not answered:
+            return
+        total = sum([Decimal(take.quantity) for take in planned], _NOTHING)
         if answered is not None and answered != total:
             order.exact = False
             if answered > 0:

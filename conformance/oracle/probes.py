@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import crossings, room, turns
 from conformance.oracle.amounts import decimal_of
-from conformance.oracle.bodies import is_infrastructure, try_parse
+from conformance.oracle.bodies import is_infrastructure, sent_in, try_parse
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.ledger import State
 from conformance.record import Exchange, Note
@@ -23,7 +22,7 @@ _DONE = "cancel.success.open"  # the act of a cancel that was carried out
 def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     """Enter a placed order into the ledger; judge it if it was placed to test an earlier cancel."""
     response = exchange.response
-    sent = json.loads(exchange.request.body or "{}")
+    sent = sent_in(exchange)
     if response is None or is_infrastructure(response):
         if response is None or response.status != 429:
             judge.ledger.doubt(exchange, sent)
@@ -41,8 +40,8 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
 
 def _judge_newborn(judge: Judge, exchange: Exchange, sent: dict[str, Any], answer: dict[str, Any]) -> None:
     """A post-only order that is accepted has met nobody: fills that it shows are those of a canceled one."""
-    filled = decimal_of(answer.get("filled_qty"))
-    if sent.get("tif") != "post_only" or not filled:
+    filled = decimal_of(answer.get("filled_qty")) if sent.get("tif") == "post_only" else None
+    if not filled:
         return
     account = exchange.auth.account if exchange.auth else None
     act = next((a for a in reversed(judge.recent) if a.account == account and a.requirement == _DONE), None)

@@ -81,7 +81,7 @@ def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
 
 
 def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:
-    wrong = [check for check in fields.check_echo(order, body) if not check.ok]
+    wrong = fields.wrong_echo(order, body)
     if type(body.get("created_at")) is int and order.created_at not in (None, body["created_at"]):
         text = fields.show(body["created_at"])
         wrong.append(fields.FieldCheck("", "created_at", str(order.created_at), text, ok=False))
@@ -115,12 +115,14 @@ def _moved(judge: Judge, order: Order, body: dict[str, Any]) -> list[fields.Fiel
     """What has changed of a live order without a fill, though requests may have changed it: nothing should have."""
     before, now = order.shown, (len(order.fills), body.get("status"), body.get("updated_at"))
     order.shown = now
-    if before is None or before[0] != now[0] or not judge.blame(order):
+    if before is None or before == now or before[0] != now[0]:
         return []
     changed = [("status", before[1], now[1])] if before[1] != now[1] else []
     # a server may read its clock twice for one change
     if type(before[2]) is int and type(now[2]) is int and abs(now[2] - before[2]) > 1:
         changed.append(("updated_at", before[2], now[2]))
+    if not changed or not judge.blame(order):
+        return []
     return [fields.FieldCheck("", name, fields.show(was), fields.show(is_), ok=False) for name, was, is_ in changed]
 
 
@@ -156,21 +158,27 @@ def _blame(
     )
 
 
+def _is_unchanged(name: str, before: Any, now: Any, tick: Decimal) -> bool:
+    if before == now:
+        return True
+    if name in _NUMBERS:
+        a, b = decimal_of(before), decimal_of(now)
+        if name == "avg_fill_price" and a is not None and b is not None and min(a, b) > 0:
+            # two views may keep different digits of it
+            return is_average(a, Fraction(b), tick) or is_average(b, Fraction(a), tick)
+        return a is not None and a == b
+    return name == "id" and isinstance(before, str) and isinstance(now, str) and before.lower() == now.lower()
+
+
 def _differences(final: dict[str, Any], body: dict[str, Any], tick: Decimal) -> list[Difference]:
-    found = []
-    for name, before in final.items():
-        now = body.get(name)
-        same = before == now
-        if not same and name in _NUMBERS:
-            a, b = decimal_of(before), decimal_of(now)
-            same = a is not None and a == b
-            if name == "avg_fill_price" and a is not None and b is not None and min(a, b) > 0:
-                # two views may keep different digits of it
-                same = is_average(a, Fraction(b), tick) or is_average(b, Fraction(a), tick)
-        if not same and name == "id" and isinstance(before, str) and isinstance(now, str):
-            same = before.lower() == now.lower()
-        found.append(Difference(name, fields.show(before), fields.show(now), same))
-    return found
+    """The fields of an order that has ended, as first shown and as they are now; none if nothing has changed."""
+    pairs = [(name, before, body.get(name)) for name, before in final.items()]
+    if all(_is_unchanged(name, before, now, tick) for name, before, now in pairs if before != now):
+        return []
+    return [
+        Difference(name, fields.show(before), fields.show(now), _is_unchanged(name, before, now, tick))
+        for name, before, now in pairs
+    ]
 
 
 def _settle_updated_at(judge: Judge, order: Order, final: dict[str, Any], now: Any) -> None:
@@ -208,7 +216,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
     _settle_updated_at(judge, order, order.final, body.get("updated_at"))
     diff = _differences(order.final, body, judge.tick)
     changed = [d for d in diff if not d.ok]
-    if not changed:
+    if not diff:
         judge.held("cancel.effects.final", exchange)
         judge.confirm(order, exchange)
         return
@@ -254,7 +262,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
         order.confirmed = exchange.n
         return
     diff = _differences(order.final, body, judge.tick)
-    if all(d.ok for d in diff):
+    if not diff:
         judge.confirm(order, exchange)
         return
     if judge.entangled(order, exchange):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from conformance.oracle import lists
 from conformance.oracle.amounts import decimal_of
+from conformance.oracle.bodies import sent_in
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 
@@ -68,7 +68,7 @@ def take_clash(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> None:
     price = decimal_of(sent.get("price"))
     stood = any(
         _meets_order(sent, price, order)
-        for order in judge.ledger.orders.values()
+        for order in reversed(judge.ledger.orders.values())  # the one in the way is mostly a new one
         if order.account == exchange.auth.account
         and (order.canceled[1] >= exchange.start if order.canceled else order.state in (State.LIVE, State.UNSURE))
     )
@@ -87,7 +87,7 @@ def judge_clashes(judge: Judge, exchange: Exchange) -> None:
     items = lists.listed_in(exchange) if clash is not None else None
     if clash is None or items is None or len(items) >= lists.SHORT:
         return
-    sent = json.loads(clash.request.body or "{}")
+    sent = sent_in(clash)
     price = decimal_of(sent.get("price"))
     met = [item for item in items if _meets(sent, price, item)]
     gone = [
@@ -132,5 +132,5 @@ def _meets_order(sent: dict[str, Any], price: Decimal | None, order: Order) -> b
 
 def _alike(one: Exchange, other: Exchange) -> bool:
     """Whether two orders are of the same side and price."""
-    a, b = (json.loads(exchange.request.body or "{}") for exchange in (one, other))
+    a, b = sent_in(one), sent_in(other)
     return all(a.get(name) == b.get(name) for name in ("symbol", "side", "price"))

@@ -30,6 +30,11 @@ def _validator(document: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validato
     return _validators[id(document)][1]
 
 
+def is_valid(document: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether the body of a 200 keeps the document's response schema."""
+    return _validator(document).is_valid(body)
+
+
 def check_schema(
     document: Mapping[str, Any], body: Mapping[str, Any], known: Collection[str] = ()
 ) -> Iterator[FieldCheck]:

@@ -46,11 +46,13 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     items = listed_in(exchange)
     if items is None or exchange.auth is None:
         return
-    judge.traded[exchange.n] = frozenset(str(item.get("trade_id")) for item in items)
+    rows = {str(item.get("trade_id")): item for item in items}
+    judge.traded[exchange.n] = frozenset(rows)
     asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
-    span = _asked(exchange, "start", "end")
+    asked_for = _parameters(exchange)
+    span = _told(asked_for, "start", "end")
     for order_id, planned in [] if span else list(judge.pending.items()):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:
@@ -59,9 +61,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
                 order.exact = False
                 judge.troubled.add(exchange.case)
             judge.settle(order_id, drop=stranger)
-    rows = {str(item.get("trade_id")): item for item in items}
     account = exchange.auth.account
-    page = account, _asked(exchange, "limit")
+    page = account, _told(asked_for, "limit")
     judge.most_rows[page] = max(judge.most_rows[page], len(rows))
     if span:
         before = judge.spans.get((account, span), {})
@@ -83,9 +84,12 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
             _fills_kept(judge, exchange, order, volume[order.id])
 
 
-def _asked(exchange: Exchange, *names: str) -> str:
+def _parameters(exchange: Exchange) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(exchange.request.target).query) if "?" in exchange.request.target else {}
+
+
+def _told(given: Mapping[str, list[str]], *names: str) -> str:
     """What a list is asked for by these parameters, empty if by none."""
-    given = parse_qs(urlsplit(exchange.request.target).query)
     return "–".join(given[name][0] for name in names if name in given)
 
 
@@ -101,8 +105,10 @@ def _rows_kept(
 ) -> None:
     """Fills of canceled orders that were listed before, in the same case, are listed as they were."""
     for trade_id, row in rows.items():
+        if row == before.get(trade_id, row):
+            continue
         order = judge.ledger.orders.get(str(row.get("order_id")).lower())
-        if trade_id not in before or order is None or order.canceled_by != "cancel":
+        if order is None or order.canceled_by != "cancel":
             continue
         changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
         if changed:

@@ -17,7 +17,7 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
-_TEXTS = _VALUES.map(json.dumps) | st.text(
+_TEXTS = (_VALUES | st.lists(_VALUES)).map(json.dumps) | st.text(
     alphabet='{}[]",:0123456789.eE+-\\ud8ntrefalsNI \t\n\x00\x01\ufeff', min_size=1
 )
 
@@ -45,10 +45,21 @@ def test_as_the_standard_library(text: str) -> None:
     assert _outcome(text) == _standard(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["1e400", '"\\ud800"', "\ufeff{}", "NaN", '{"a":1,"a":2}', "9" * 400, "-0", '"\x01"', "[" * 100_000, "01"],
-)
+_ODD = ["1e400", '"\\ud800"', "\ufeff{}", "NaN", '{"a":1,"a":2}', "9" * 400, "-0", '"\x01"', "[" * 100_000, "01"]
+_ODD_LISTS = [
+    '[{"a":1,"a":2}, {"a":1,"a":2}]',
+    "[1,]",
+    "[1] 2",
+    "[",
+    " [1]",
+    '["a" "b"]',
+    "[{]}",
+    '[{"a":tru}]',
+    '[{"a": "\\x"}]',
+]
+
+
+@pytest.mark.parametrize("text", [*_ODD, *_ODD_LISTS, *(f"[{text}]" for text in _ODD)])
 def test_texts_that_parsers_take_differently(text: str) -> None:
     try:
         expected = _standard(text)
