@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract import FIELDS
@@ -209,7 +209,6 @@ def test_more_filled_than_any_trade_says_is_a_finding(paper: Paper) -> None:
 amounts = st.decimals(min_value="0.0001", max_value="100000", places=4)
 
 
-@settings(deadline=None)  # says nothing about speed, and the machine may be busy
 @given(st.lists(st.tuples(amounts, amounts), min_size=1, max_size=6), st.integers(5, 16))
 def test_rounding_an_average_is_never_blamed(fills: list[tuple[Decimal, Decimal]], digits: int) -> None:
     exact = vwap(fills)
@@ -218,7 +217,6 @@ def test_rounding_an_average_is_never_blamed(fills: list[tuple[Decimal, Decimal]
         assert is_average(text.quantize(Decimal(1).scaleb(-digits)), exact, Decimal("0.0001"))
 
 
-@settings(deadline=None)  # says nothing about speed, and the machine may be busy
 @given(st.lists(st.tuples(amounts, amounts), min_size=1, max_size=6))
 def test_what_is_rounded_to_the_tick_is_blamed(fills: list[tuple[Decimal, Decimal]]) -> None:
     wrong = Decimal(plain(round(vwap(fills), 4))) + Decimal("0.00007")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract import FIELDS
@@ -47,7 +47,6 @@ def _body(changes: dict[str, Any], dropped: list[str]) -> dict[str, Any]:
 _BODY = st.builds(_body, _CHANGES, st.lists(st.sampled_from(FIELDS), max_size=2))
 
 
-@settings(deadline=None)  # says nothing about speed, and the machine may be busy
 @given(_BODY, _FILLS, st.sampled_from(State), st.booleans(), st.booleans())
 def test_fields_without_words_are_judged_as_with_them(
     body: dict[str, Any], fills: list[tuple[Decimal, Decimal]], state: State, exact: bool, known: bool

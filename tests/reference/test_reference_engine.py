@@ -142,7 +142,7 @@ def _live(engine: MatchingEngine, order_id: str) -> bool:
 
 
 @given(commands)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_no_sequence_of_commands_breaks_the_books(sequence: list[Place | Cancel]) -> None:
     engine = make_engine()
     ids: list[str] = []
@@ -168,7 +168,7 @@ ladders = st.lists(st.tuples(prices, quantities), min_size=2, max_size=8)
 
 
 @given(st.sampled_from(("buy", "sell")), ladders, st.lists(st.tuples(prices, quantities), min_size=1, max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_resting_orders_fill_by_price_then_by_time(
     side: str, resting: list[tuple[Decimal, Decimal]], incoming: list[tuple[Decimal, Decimal]]
 ) -> None:

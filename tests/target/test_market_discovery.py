@@ -40,7 +40,7 @@ def _within_reach(rules: Rules, best: tuple[int, int]) -> bool:
     return best[1] > 2 and start / 2**20 < best[0] + 1 < start * 2**20
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tick=TICKS, bid=st.none() | st.integers(1, 10**7), spread=st.none() | st.integers(1, 10**5))
 def test_the_band_meets_nobody(tick: Decimal, bid: int | None, spread: int | None) -> None:
     """Every price of the band is free on both sides and on the tick; few questions are asked."""
