@@ -39,7 +39,7 @@ EXERCISES = (
     "cancel.errors.invalid-id.hostile",
     "cancel.identity.path-only",
 )
-_BATCH = 12  # requests before the orders are looked at
+_BATCH = 20  # requests before the orders are looked at
 _STARTS = 4  # how often one request may start over
 _SHRINKS = 24  # requests spent on making one finding small
 _SHRUNK = 3  # findings of a case that are made small
