@@ -6,12 +6,15 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.measure import Row, Spread, interleaved, ratios
 from benchmarks.targets import session
 from conformance.fuzz.generate import generate
-from conformance.fuzz.generated import PHASES
+from conformance.fuzz.generated import PHASES, Generated
 from conformance.fuzz.requests import Fuzzer
 from conformance.reference.server import Running
 from conformance.target.states import States
@@ -25,36 +28,52 @@ def driver(directory: Path, cases: int, repeats: int) -> list[Row]:
     """Both generate, send and check; ours provisions orders, signs and looks at the orders afterwards as well.
 
     Neither start is counted: the command line's own word is taken for how long its phases took. In a run the cases
-    are generated ahead, by a process of its own, so ours is told without generating them, and with it.
+    are generated ahead, by a process of its own. So ours is told without generating them; with it, beside sending,
+    from nothing; and one after the other in one process. A case is a request that differs from all others.
     """
-    with session(directory) as (running, opened):
-        venue = opened.main
+    told: dict[str, list[float]] = {"ahead": [], "beside": [], "in turn": []}
+    with session(directory) as (running, opened), ProcessPoolExecutor(1, get_context("spawn")) as other:
+        venue, document = opened.main, opened.contract.openapi
         seeds = iter(range(10**6))
-        whole: list[float] = []
+        for seed in (-1, -2):  # it imports, and builds what it draws from
+            _ = [other.submit(generate, document, phase, cases, seed).result() for phase in PHASES]
+
+        def send(phase: str, items: Sequence[Generated]) -> int:
+            venue.restart(f"benchmarks::{phase}", "schemathesis")
+            Fuzzer(venue, States(venue)).run(items)
+            venue.sweep()
+            return len(items)
 
         def ours() -> float:
-            seed, began, sent, waited = next(seeds), time.perf_counter(), 0, 0.0
+            seed, sent, generating, sending = next(seeds), 0, 0.0, 0.0
             for phase in PHASES:
-                before = time.perf_counter()
-                items = generate(opened.contract.openapi, phase, cases, seed)
-                waited += time.perf_counter() - before
-                venue.restart(f"benchmarks::{phase}", "schemathesis")
-                Fuzzer(venue, States(venue)).run(items)
-                venue.sweep()
-                sent += len(items)
-            seconds = time.perf_counter() - began
-            whole.append(sent / seconds)
-            return sent / (seconds - waited)
+                begin = time.perf_counter()
+                items = generate(document, phase, cases, seed)
+                middle = time.perf_counter()
+                sent += send(phase, items)
+                generating, sending = generating + middle - begin, sending + time.perf_counter() - middle
+            told["ahead"].append(sent / sending)
+            told["in turn"].append(sent / (generating + sending))
+            return 0.0
 
-        def command_line() -> float:
-            return schemathesis(running, cases, next(seeds))
+        def beside() -> float:
+            seed, begin = next(seeds), time.perf_counter()
+            coming = [(phase, other.submit(generate, document, phase, cases, seed)) for phase in PHASES]
+            sent = sum(send(phase, items.result()) for phase, items in coming)
+            told["beside"].append(sent / (time.perf_counter() - begin))
+            return 0.0
 
-        rates = interleaved({"ours": ours, "cli": command_line}, repeats)
-    cli, both = rates["cli"], tuple(whole[1:])
+        sides = {"ours": ours, "beside": beside, "cli": lambda: schemathesis(running, cases, next(seeds))}
+        cli = interleaved(sides, repeats)["cli"]
     what = "generated cases a second / the schemathesis CLI"
+    words = {
+        "ahead": "generated ahead as in a run",
+        "beside": "generating counted, beside sending as in a run",
+        "in turn": "generating counted, before sending in the same process",
+    }
     return [
-        Row(f"{what}, generated ahead as in a run", Spread(rates["ours"]).text(), *_beside(rates["ours"], cli)),
-        Row(f"{what}, generating counted", Spread(both).text(), *_beside(both, cli)),
+        Row(f"{what}, {words[name]}", Spread(rates).text(), *_beside(rates, cli))
+        for name, rates in ((name, tuple(found[-repeats:])) for name, found in told.items())
     ]
 
 

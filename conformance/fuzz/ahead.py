@@ -83,7 +83,7 @@ def _cache_for(seed: int, total: int) -> Path | None:
         return None
     here = Path(__file__).parent
     parts = [
-        *((here / name).read_bytes() for name in ("generate.py", "generated.py", "widened.py")),
+        *((here / name).read_bytes() for name in ("generate.py", "generated.py", "recombine.py", "widened.py")),
         msgspec.json.encode(load_contract().openapi, order="sorted"),
         repr((seed, total, sys.version_info[:2], version("schemathesis"), version("hypothesis"))).encode(),
     ]

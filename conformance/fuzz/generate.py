@@ -33,9 +33,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from random import Random
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -44,19 +45,15 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import Case, GenerationMode
 
-from conformance.fuzz.generated import PARTIAL, Generated
+from conformance.fuzz.generated import PARTIAL, TOKEN, UUID, Generated, is_field
+from conformance.fuzz.recombine import Recombined
 from conformance.fuzz.widened import PLACES_OF_AN_ID, widened
 
+_DRAWN = {"positive": 0.35, "negative": 0.25}  # share that schemathesis draws; the others have parts of these
+_LEAST_DRAWN = 6
 _WITH_BODY = 0.2  # share of the requests that may have a body, which the pages leave open
 _SHARES = {"coverage": 0.25, "positive": 0.3, "negative": 0.35, "bytes": 0.1}
-_FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110, section 5.5, without obs-text
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265, section 4.1.1
-_OURS = re.compile(
-    r"(?i)accept|accept-encoding|authorization|connection|content-length|cookie|expect|host|te|trailer"
-    r"|transfer-encoding|upgrade|user-agent|x-mbx-apikey|x-schemathesis-.*"
-)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MEANT_NAMES = ("timestamp", "signature", "recvWindow")
 _RENAMED = 0.05  # share of the queries whose first parameter gets such a name
 _TARGETS = {
@@ -75,18 +72,15 @@ def generate(document: Mapping[str, Any], phase: str, total: int, seed_: int) ->
     count = max(4, round(total * _SHARES[phase]))
     if phase == "bytes":
         return [_aimed(item, random) for item in _bytes(count)]
+    if phase == "coverage" and total > 300:
+        count = round(1.6 * count)  # many are the same on the wire
     with_body = round(count * _WITH_BODY)
-    make = _coverage if phase == "coverage" else _drawn
-    more = 1.6 if total > 300 else 1.0  # the longer one draws, the more repeats
-    raw = [
-        *make(document, phase, round(more * (count - with_body)), seed_, body=False),
-        *make(document, phase, round(more * with_body), seed_, body=True),
+    make = _covered if phase == "coverage" else _drawn
+    items = [
+        *make(document, phase, count - with_body, seed_, random, body=False),
+        *make(document, phase, with_body, seed_, random, body=True),
     ]
-    found: dict[tuple[object, ...], Generated] = {}
-    for case in raw:
-        item = _read(case, phase, random)
-        found.setdefault((item.method, item.id, item.query, item.headers, item.body), item)
-    return [_aimed(item, random) for item in list(found.values())[:count]]
+    return [_aimed(item, random) for item in items]
 
 
 @lru_cache(maxsize=2)
@@ -103,22 +97,27 @@ def _operation(document: Mapping[str, Any], body: bool) -> tuple[Any, Any]:
     return schema, schema["/spot/orders/{id}"]["DELETE"]
 
 
-def _coverage(document: Mapping[str, Any], phase: str, count: int, seed_: int, *, body: bool) -> list[Case[Any]]:
+def _covered(
+    document: Mapping[str, Any], phase: str, count: int, seed_: int, random: Random, *, body: bool
+) -> list[Generated]:
     schema, operation = _operation(document, body)
     schema.coverage_unexpected_methods_seen.clear()  # each method is offered once per schema object otherwise
     modes, config = list(GenerationMode), schema.config.generation_for(operation=operation)
     cases = list(schema.iter_coverage_cases(operation, generation_modes=modes, generation_config=config))
     Random(f"{seed_}/{phase}/{body}").shuffle(cases)
-    return cases[:count]
+    return _distinct(_read(case, phase, random) for case in cases[:count])
 
 
-def _drawn(document: Mapping[str, Any], phase: str, count: int, seed_: int, *, body: bool) -> list[Case[Any]]:
+def _drawn(
+    document: Mapping[str, Any], phase: str, count: int, seed_: int, random: Random, *, body: bool
+) -> list[Generated]:
+    """Some that schemathesis draws, and others of their parts (`recombine`)."""
     _, operation = _operation(document, body)
     drawn: list[Case[Any]] = []
 
     @seed(seed_)
     @settings(
-        max_examples=count,
+        max_examples=min(count, max(_LEAST_DRAWN, round(count * _DRAWN[phase]))),
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -129,7 +128,18 @@ def _drawn(document: Mapping[str, Any], phase: str, count: int, seed_: int, *, b
         drawn.append(case)
 
     draw()
-    return drawn
+    parents = _distinct(_read(case, phase, random) for case in drawn)
+    documented = [parameter.name for parameter in (*operation.query, *operation.headers)]
+    more = Recombined(parents, [*documented, "Cookie"], random)
+    return _distinct(chain(parents, (more.make() for _ in range(2 * count))))[:count]
+
+
+def _distinct(items: Iterable[Generated]) -> list[Generated]:
+    """Each request once, whatever it is about."""
+    found: dict[tuple[object, ...], Generated] = {}
+    for item in items:
+        found.setdefault((item.method, item.id, item.query, item.headers, item.body), item)
+    return list(found.values())
 
 
 def _read(case: Case[Any], phase: str, random: Random) -> Generated:
@@ -142,13 +152,9 @@ def _read(case: Case[Any], phase: str, random: Random) -> Generated:
         for name, value in (case.query or {}).items()
         for item in (value if isinstance(value, list) else [value])
     )
-    headers = [
-        (name, value)
-        for name, value in (case.headers or {}).items()
-        if not _OURS.fullmatch(name) and _TOKEN.fullmatch(name) and _FIELD_VALUE.fullmatch(str(value))
-    ]
+    headers = [(name, value) for name, value in (case.headers or {}).items() if is_field(name, str(value))]
     cookies = [
-        f"{k}={v}" for k, v in (case.cookies or {}).items() if _TOKEN.fullmatch(k) and _COOKIE.fullmatch(str(v))
+        f"{k}={v}" for k, v in (case.cookies or {}).items() if TOKEN.fullmatch(k) and _COOKIE.fullmatch(str(v))
     ]
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
@@ -186,7 +192,10 @@ def _body(value: Any) -> str | None:
 
 
 def _bytes(count: int) -> Iterator[Generated]:
-    """All 256 bytes, in slices: half of the requests have them in a query value, half in the id."""
+    """All 256 bytes, in slices: `count` requests have them in a query value or in the id.
+
+    Some more have those that may stand in a header in one.
+    """
     slices = max(2, min(16, count // 2))
     size = 256 // slices + (256 % slices > 0)
     for begin in range(0, 256, size):
@@ -194,6 +203,9 @@ def _bytes(count: int) -> Iterator[Generated]:
         text = "".join(f"%{byte:02X}" for byte in range(begin, last + 1))
         yield Generated("bytes", f"bytes {begin:02X} to {last:02X} in the query", "", query=(("note", text),))
         yield Generated("bytes", f"bytes {begin:02X} to {last:02X} in the id", text)
+        if shown := "".join(map(chr, range(max(begin, 0x21), min(last, 0x7E) + 1))):
+            about = f"bytes {ord(shown[0]):02X} to {ord(shown[-1]):02X} in a header"
+            yield Generated("bytes", about, "", headers=(("X-Request-Id", shown),))
 
 
 def _aimed(item: Generated, random: Random) -> Generated:
@@ -202,7 +214,7 @@ def _aimed(item: Generated, random: Random) -> Generated:
     An id in another place than the path is made that of another live order, now and then.
     """
     target = "generated"
-    if not item.id or _UUID.fullmatch(item.id):
+    if not item.id or UUID.fullmatch(item.id):
         weights = dict(_TARGETS)
         if not item.id:
             del weights["generated"]

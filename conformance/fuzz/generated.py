@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -12,7 +13,20 @@ _MEANT = frozenset(
     ["timestamp", "signature", "recvwindow", "apikey", "api_key", "x-mbx-apikey", "token", "access_token", "jwt"]
 )
 
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110, section 5.5, without obs-text
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = re.compile(
+    r"(?i)accept|accept-encoding|authorization|connection|content-length|cookie|expect|host|te|trailer"
+    r"|transfer-encoding|upgrade|user-agent|x-mbx-apikey|x-schemathesis-.*"
+)
+
 Pairs = tuple[tuple[str, str], ...]
+
+
+def is_field(name: str, value: str) -> bool:
+    """Whether HTTP allows it as a header, and it is not one that the client makes itself."""
+    return bool(TOKEN.fullmatch(name) and _FIELD_VALUE.fullmatch(value)) and not _OURS.fullmatch(name)
 
 
 @dataclass(frozen=True)

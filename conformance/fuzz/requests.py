@@ -1,20 +1,31 @@
-"""Sends generated cancels to a venue: at orders that exist, signed over the wire, looked at afterwards."""
+"""Sends generated cancels to a venue: at orders that exist, signed over the wire, looked at afterwards.
+
+A batch has its orders placed first, then its cancels sent, then its orders looked at. The requests of each of these
+steps take turns (`target/overlap.py`); no step begins before the last one has ended, so that whatever changed an
+order was sent after it was placed and before it was looked at, and what named it is known. Where other cases are
+under way beside this one, its requests go one after the other.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import partial
 
-from conformance.fuzz.generated import PARTIAL, Generated
+from conformance.fuzz.generated import Generated
+from conformance.fuzz.orders import Orders
+from conformance.fuzz.smaller import describe, smaller
 from conformance.fuzz.watch import Watch
 from conformance.fuzz.widened import PLACES_OF_AN_ID
 from conformance.oracle.bodies import is_infrastructure, is_transient
 from conformance.oracle.ids import IdKind, read_id
 from conformance.oracle.ledger import Order, State
 from conformance.record import Auth, Exchange
+from conformance.target.client import Call
+from conformance.target.overlap import in_turns
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
 from conformance.target.trouble import Trouble, Undecidable
@@ -28,21 +39,31 @@ EXERCISES = (
     "cancel.errors.invalid-id.hostile",
     "cancel.identity.path-only",
 )
-_BATCH = 12  # requests before the orders are looked at
+_BATCH = 20  # requests before the orders are looked at
 _STARTS = 4  # how often one request may start over
 _SHRINKS = 24  # requests spent on making one finding small
 _SHRUNK = 3  # findings of a case that are made small
 _UNANSWERED = 3  # after that many the rest would only cost time
 
 
+@dataclass
+class _Shot:
+    """A request of a batch, the order that it names (None: it names an id), and what came of it."""
+
+    item: Generated
+    order: Order | None = None
+    exchange: Exchange | None = None
+    broken: frozenset[str] = frozenset()  # MUSTs
+
+
 class Fuzzer:
     """Sends generated requests as one case. `counts` says what they were aimed at."""
 
     def __init__(self, venue: Venue, states: States) -> None:
-        self.venue, self.states = venue, states
+        self.venue = venue
+        self.orders = Orders(venue, states)
         self.counts: Counter[str] = Counter(existing=0, cancels=0, live=0, others=0)
         self._watch = Watch(venue.judge)
-        self._kept: dict[str, Order] = {}
         self._touched: dict[str, Order] = {}
         self._shrunk: set[str] = set()
         self._unanswered: list[str] = []
@@ -55,10 +76,7 @@ class Fuzzer:
         """
         try:
             for begin in range(0, len(items), _BATCH):
-                for item in items[begin : begin + _BATCH]:
-                    if len(self._unanswered) < _UNANSWERED:
-                        self._one(item)
-                self._look_around()
+                self._batch(items[begin : begin + _BATCH])
                 if len(self._unanswered) >= _UNANSWERED:
                     break
         finally:
@@ -66,8 +84,16 @@ class Fuzzer:
         if self._unanswered:
             raise Undecidable(f"{len(self._unanswered)} generated requests were not served: {self._unanswered[0]}")
 
-    def _one(self, item: Generated) -> None:
-        broken = self._attempt(item)
+    def _batch(self, items: Sequence[Generated]) -> None:
+        alone = list(items) if self.venue.shared else self._in_turns(items)
+        for item in alone:
+            if len(self._unanswered) < _UNANSWERED:
+                self._follow(item, self._attempt(item))
+        if alone:
+            self._look_around()
+
+    def _follow(self, item: Generated, broken: AbstractSet[str]) -> None:
+        """Make a request small that broke something new."""
         if broken and not broken <= self._shrunk and len(self._shrunk) < _SHRUNK:
             self._shrunk |= broken
             self._shrink(item, broken)
@@ -93,46 +119,86 @@ class Fuzzer:
         self._unanswered.append(f"{item.about}: {reason}")
         return self._watch.fresh()
 
+    # ------------------------------------------------------------------ requests that take turns
+
+    def _in_turns(self, items: Sequence[Generated]) -> list[Generated]:
+        """Send a batch and look at its orders; the requests that met trouble, to be sent again by themselves."""
+        shots, left = self._provide(items)
+        self._watch.fresh()
+        in_turns([partial(self._shoot, shot) for shot in shots])
+        for shot in shots:
+            if not _answered(shot.exchange) and not _is_fragile(shot.item, _segment(shot.item, shot.order)):
+                left.append(shot.item)
+            if shot.order is not None and shot.order.id in self.venue.judge.pending:
+                self.venue.trades(shot.order.account)  # not what was planned: did somebody else trade with it?
+        self._look_around()
+        for shot in shots:
+            self._follow(shot.item, shot.broken)
+        return left
+
+    def _provide(self, items: Sequence[Generated]) -> tuple[list[_Shot], list[Generated]]:
+        """The requests with their orders, and those for which no order could be had at once."""
+        found = self.orders.get_all([item.target for item in items])
+        shots, left = [], []
+        for item, order in zip(items, found, strict=True):
+            try:
+                if isinstance(order, Exception):
+                    raise order
+                shots.append(_Shot(self._with_decoy(item, order), order))
+            except (Trouble, Undecidable):
+                left.append(item)
+        if left:
+            self._clear()
+        return shots, left
+
+    def _shoot(self, shot: _Shot) -> None:
+        self._count(shot.item, shot.order)
+        shot.exchange = self.venue.send(self._call(shot.item, shot.order))
+        shot.broken = frozenset(self._watch.fresh())  # of this request: no other task goes on in between
+
     # ------------------------------------------------------------------ one request
 
     def _send(self, item: Generated) -> None:
         try:
-            order = self._order(item.target)
-            if item.decoy:
-                item = self._with_decoy(item, order)
+            order = self.orders.get(item.target)
+            item = self._with_decoy(item, order)
         except Undecidable as problem:
             raise Trouble(str(problem)) from None
-        segment = order.id if order is not None else item.id
+        self._count(item, order)
+        self._cancel(item, order)
+        if order is not None and order.fills and order.state in (State.LIVE, State.UNSURE):
+            # it rests where the next one is to be filled, and stands before it
+            self.venue.look(order)
+            self.venue.sweep(lambda other: other is order)
+
+    def _count(self, item: Generated, order: Order | None) -> None:
         live = order is not None and order.state is State.LIVE and order.account == "owner"
         if item.method == "DELETE":
             self.counts.update(cancels=1, existing=int(order is not None), live=int(live))
         else:
             self.counts.update(others=1)
-        self._cancel(item, order, segment)
-        if order is None:
-            return
-        self._touched[order.id] = order
-        if order.fills and order.state in (State.LIVE, State.UNSURE):
-            # it rests where the next one is to be filled, and stands before it
-            self.venue.look(order)
-            self.venue.sweep(lambda other: other is order)
+        if order is not None:
+            self._touched[order.id] = order
 
-    def _cancel(self, item: Generated, order: Order | None, segment: str) -> None:
-        venue, credential = self.venue, self._credential(item)
-        how: dict[str, Any] = {
-            "credential": credential,
-            "query": item.query_string,
-            "headers": dict(item.headers),
-            "aim": "cancel.identity.path-only" if _names_another(item) and not _is_spoiled(credential) else None,
-        }
-        fragile = item.body is not None or read_id(segment).kind in (IdKind.HOSTILE, IdKind.EMPTY)
-        if item.method == "DELETE" and not fragile:
-            venue.cancel(order if order is not None else segment, **how)
-            return
-        # what may be dropped without an answer (RFC 9110, section 9.3.5), or be refused on the way, is sent once
-        exchange = venue.send(venue.cancel_call(segment, **how, body=item.body, method=item.method))
-        if order is not None and not _answered(exchange):
-            venue.look(order)
+    def _cancel(self, item: Generated, order: Order | None) -> None:
+        """Send a cancel with patience, but what may be refused on the way once."""
+        call = self._call(item, order)
+        if not _is_fragile(item, _segment(item, order)):
+            self.venue.cancel_by(call, order)
+        elif not _answered(self.venue.send(call)) and order is not None:
+            self.venue.look(order)
+
+    def _call(self, item: Generated, order: Order | None) -> Call:
+        credential = self._credential(item)
+        return self.venue.cancel_call(
+            _segment(item, order),
+            credential=credential,
+            query=item.query_string,
+            headers=dict(item.headers),
+            aim="cancel.identity.path-only" if _names_another(item) and not _is_spoiled(credential) else None,
+            body=item.body,
+            method=item.method,
+        )
 
     def _credential(self, item: Generated) -> Credential:
         venue, account = self.venue, self.venue.account("owner")
@@ -148,45 +214,20 @@ class Fuzzer:
         return good
 
     def _with_decoy(self, item: Generated, order: Order | None) -> Generated:
-        """Name another live order of the caller wherever an id stands beside the path."""
-        decoy = self._keep("decoy")
-        if order is decoy:
+        """Name another live order of the caller wherever an id stands beside the path, if that was asked for."""
+        decoy = self.orders.keep("decoy") if item.decoy else order
+        if decoy is None or order is decoy:
             return item
         query = tuple((name, decoy.id if name in PLACES_OF_AN_ID else value) for name, value in item.query)
         body = re.sub(r'"id": ?"[^"\\]*"', f'"id": "{decoy.id}"', item.body) if item.body else item.body
         self._touched[decoy.id] = decoy
         return replace(item, query=query, body=body)
 
-    # ------------------------------------------------------------------ orders
-
-    def _order(self, target: str) -> Order | None:
-        """An order for a request: fresh where the request ends it, kept where it should stay as it is."""
-        foreign = target.startswith("foreign")
-        if foreign and "counterparty" not in self.venue.settings.accounts:
-            target = target.replace("foreign", "own")
-        if target == "generated":
-            return None
-        if target == "own open":
-            return self.states.open("sell" if self.venue.step() % 2 else "buy")
-        if target == PARTIAL:
-            if "counterparty" not in self.venue.settings.accounts:
-                return self.states.open()
-            return self.states.partially_filled("sell" if self.venue.step() % 2 else "buy")
-        return self._keep(target)
-
-    def _keep(self, kind: str) -> Order:
-        """The order of this kind that is kept for several requests, made anew when it is not as it was."""
-        account = "counterparty" if kind.startswith("foreign") else "owner"
-        wanted = State.CANCELED if kind.endswith("ended") else State.LIVE
-        order = self._kept.get(kind)
-        if order is None or order.state is not wanted:
-            make = self.states.canceled if wanted is State.CANCELED else self.states.open
-            order = self._kept[kind] = make("buy", account=account)
-        return order
+    # ------------------------------------------------------------------ afterwards
 
     def _look_around(self) -> None:
         """Look at every order that a request of this batch named or might have hit, then clear up."""
-        orders = {**self._touched, **{order.id: order for order in self._kept.values()}}
+        orders = {**self._touched, **{order.id: order for order in self.orders.kept}}
         self._touched.clear()
         self.venue.look_all(orders.values())
         if not self._unanswered:  # each request that met trouble was sent again
@@ -195,19 +236,19 @@ class Fuzzer:
 
     def _clear(self) -> None:
         """Cancel the orders of this case, but for those that are kept."""
-        kept = {order.id for order in self._kept.values()}
+        kept = {order.id for order in self.orders.kept}
         case = self.venue.case
         self.venue.sweep(lambda order: order.case == case and order.id not in kept)
 
     # ------------------------------------------------------------------ shrinking
 
-    def _shrink(self, item: Generated, broken: set[str]) -> None:
+    def _shrink(self, item: Generated, broken: AbstractSet[str]) -> None:
         """Leave out of a request whatever the finding does not need, on fresh orders, and show what remains."""
         recorder, left = self.venue.recorder, _SHRINKS
         smallest, progress = item, True
         while progress and left > 0:
             progress = False
-            for candidate in _smaller(smallest)[:left]:
+            for candidate in smaller(smallest)[:left]:
                 left -= 1
                 if self._attempt(candidate) & broken:
                     smallest, progress = candidate, True
@@ -215,7 +256,7 @@ class Fuzzer:
         begin = recorder.next_number
         if not self._attempt(smallest) & broken:
             return  # it does not come every time: the first one is shown as it was
-        story = f"Smallest request found: {_describe(smallest)}"
+        story = f"Smallest request found: {describe(smallest)}"
         recorder.note("shrunk", self.venue.case, begin=begin, end=recorder.next_number - 1, story=story)
 
 
@@ -232,50 +273,17 @@ def _names_another(item: Generated) -> bool:
     return any(name in PLACES_OF_AN_ID for name, _ in item.query) or '"id"' in (item.body or "")
 
 
-def _answered(exchange: Exchange) -> bool:
-    response = exchange.response
+def _segment(item: Generated, order: Order | None) -> str:
+    """The raw path segment."""
+    return order.id if order is not None else item.id
+
+
+def _is_fragile(item: Generated, segment: str) -> bool:
+    """Whether it may be dropped without an answer (RFC 9110, section 9.3.5), or be refused on the way."""
+    hostile = read_id(segment).kind in (IdKind.HOSTILE, IdKind.EMPTY)
+    return item.method != "DELETE" or item.body is not None or hostile
+
+
+def _answered(exchange: Exchange | None) -> bool:
+    response = exchange.response if exchange is not None else None
     return response is not None and not is_infrastructure(response) and not is_transient(response)
-
-
-def _smaller(item: Generated) -> list[Generated]:
-    """Requests that are the given one without some of it, the shortest first."""
-    found = []
-    if item.body is not None:
-        headers = tuple(pair for pair in item.headers if pair[0].lower() != "content-type")
-        found.append(replace(item, body=None, headers=headers))
-    found += [replace(item, headers=())] if item.body is None and item.headers else []
-    found += [replace(item, query=())] if item.query else []
-    if len(item.query) > 1:
-        found += [replace(item, query=(pair,)) for pair in item.query]
-    for index, (name, value) in enumerate(item.query):
-        found += [
-            replace(item, query=(*item.query[:index], (name, part), *item.query[index + 1 :]))
-            for part in _halves(value)
-        ]
-    if len(item.headers) > 1 and item.body is None:
-        found += [replace(item, headers=(pair,)) for pair in item.headers]
-    if item.target == "generated":
-        found += [replace(item, id=part) for part in _halves(item.id)]
-    if item.target not in ("own open", "generated"):
-        found.append(replace(item, target="own open"))
-    return found
-
-
-def _halves(text: str) -> list[str]:
-    """Both halves of a percent-encoded text, cut between characters."""
-    parts = re.findall(r"(?:%[89A-F][0-9A-F])+|%[0-9A-Fa-f]{2}|.", text)
-    middle = len(parts) // 2
-    if not middle:
-        return []
-    return ["".join(parts[:middle]), "".join(parts[middle:])]
-
-
-def _describe(item: Generated) -> str:
-    what = f"{item.method} of {'the id ' + item.id if item.target == 'generated' else item.target + ' order'}"
-    parts = [
-        *([f"query {item.query_string}"] if item.query else []),
-        *(f"header {name}: {value}" for name, value in item.headers),
-        *([f"body {item.body[:80]}"] if item.body is not None else []),
-        f"credential {item.credential}",
-    ]
-    return f"{what}, {', '.join(parts)}"

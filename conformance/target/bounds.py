@@ -12,6 +12,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from conformance.target.overlap import give_way
+
 MAX_BODY = 1_000_000  # bytes kept of a body: far above any order, far below any memory
 ENCODINGS = "gzip, deflate"
 _MAX_LAYERS = 2
@@ -25,7 +27,7 @@ class TooSlow(httpcore.ReadTimeout):
 
 def start_deadline(seconds: float) -> None:
     """Let every network operation of this thread end within `seconds` s from now, all together."""
-    _now.deadline = time.monotonic() + seconds
+    _now.deadline, _now.away = time.monotonic() + seconds, 0.0
 
 
 def end_deadline() -> None:
@@ -43,16 +45,33 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+def away() -> float:
+    """How long (s) other tasks went on while this one's answer was waited for, since `start_deadline`."""
+    return float(getattr(_now, "away", 0.0))
+
+
+def _let_others() -> None:
+    """Let the other tasks of this thread go on; the time that they take is not this one's."""
+    deadline, before = getattr(_now, "deadline", None), away()
+    took = give_way()
+    _now.deadline, _now.away = deadline + took if deadline is not None else None, before + took
+
+
 class _Stream(httpcore.NetworkStream):
-    """A network stream that keeps to the thread's deadline."""
+    """A network stream that keeps to the thread's deadline, and lets others go on before an answer is read."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
+        self._asked = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._asked:
+            self._asked = False
+            _let_others()
         return self._inner.read(max_bytes, _left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._asked = True
         self._inner.write(buffer, _left(timeout))
 
     def close(self) -> None:

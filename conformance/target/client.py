@@ -19,10 +19,11 @@ from conformance import __version__, stop
 from conformance.errors import ConfigError
 from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.record import Auth, Exchange, Request, Response, Take, text_of
-from conformance.target.bounds import ENCODINGS, end_deadline, read_body, start_deadline
+from conformance.target.bounds import ENCODINGS, away, end_deadline, read_body, start_deadline
 from conformance.target.clock import Clock
 from conformance.target.journal import UNKNOWN_CLOCK_S, Journal
 from conformance.target.limits import Limits
+from conformance.target.overlap import in_turns
 from conformance.target.recorder import Recorder
 from conformance.target.redact import Redactor
 from conformance.target.settings import Settings
@@ -132,11 +133,11 @@ class Client:
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """What the tasks return, which send requests that do not depend on each other.
 
-        Where answers take long they are carried out at the same time, else one after the other. If any raises, the
-        first exception is raised after all have ended.
+        Where answers take long they are carried out at the same time, else in turns. If any raises, the first
+        exception is raised after all that have begun have ended.
         """
         if len(tasks) < 2 or self.pace < FAR_S:
-            return [task() for task in tasks]
+            return in_turns(tasks)
         pool = ThreadPoolExecutor(min(len(tasks), _AT_ONCE), thread_name_prefix="together")
         try:
             return results([pool.submit(task) for task in tasks])
@@ -218,7 +219,8 @@ class Client:
         response, error = self._transfer(http, request, call.signer)
         end = time.monotonic()
         if response is not None:
-            self._took.append(end - start)
+            if not away():  # an answer that had to wait for other tasks tells nothing of the target
+                self._took.append(end - start)
             self.clock.observe_date(response.header("date"), sent_at, sent_at + (end - start))
         return Exchange(
             n=number,

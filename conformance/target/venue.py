@@ -419,8 +419,10 @@ class Venue:
         others around it are served, is noted for the oracle; then, or when patience ends, raises Undecidable or
         Trouble.
         """
-        call = self.cancel_call(target, **how)
-        order = target if isinstance(target, Order) else None
+        return self.cancel_by(self.cancel_call(target, **how), target if isinstance(target, Order) else None)
+
+    def cancel_by(self, call: Call, order: Order | None) -> Exchange:
+        """As `cancel`, by a call that was made before; it names `order`, or no order of ours."""
         kind = self._kind(call, order)
         patience = _PERSISTENT if self.lasting[kind] < _KNOWN else 1
         attempts: list[int] = []

@@ -100,3 +100,19 @@ def log_requests(reference: Reference) -> None:
         await app(scope, receive, send)
 
     setattr(reference, "app", logging)  # noqa: B010
+
+
+def unavailable_now_and_then(reference: Reference) -> None:
+    """Every fifth cancel is answered with a 503 of the way, and changes nothing."""
+    app, seen = reference.app, Counter[str]()
+
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "DELETE":
+            seen["cancels"] += 1
+            if seen["cancels"] % 5 == 0:
+                await send({"type": "http.response.start", "status": 503, "headers": []})
+                await send({"type": "http.response.body", "body": b"busy"})
+                return
+        await app(scope, receive, send)
+
+    setattr(reference, "app", failing)  # noqa: B010

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,29 @@ def test_share_of_orders_that_exist_is_told(drive: Drive) -> None:
     assert told is not None
     assert int(told[1]) * 2 >= int(told[2]) >= 30
     assert re.match(r"\d+ sequences of \d+ steps", notes["state-machine"])
+
+
+def test_steps_of_a_batch_do_not_overlap_and_its_cancels_do(drive: Drive) -> None:
+    """Whatever changed an order was sent after it was placed, and before it was looked at."""
+    with reference() as target:
+        outcome = drive(target, *PHASES, seed=3)
+    rows = [x for x in outcome.exchanges if x.driver == "schemathesis"]
+    step = {"cancel_order": "send", "other_method": "send", "new_order": "place", "query_order": "look"}
+    pairs = [(a, b) for a, b in pairwise(sorted(rows, key=lambda row: row.start)) if b.start < a.end]
+    assert all(step[a.op] == step[b.op] for a, b in pairs)
+    assert {step[a.op] for a, _ in pairs} == {"send", "place", "look"}
+    sent = [x for x in rows if step[x.op] == "send"]
+    assert sum(a.op == "cancel_order" for a, _ in pairs) > len(sent) / 2
+
+
+def test_trouble_with_some_starts_these_over(drive: Drive) -> None:
+    with reference("unavailable_now_and_then") as target:
+        outcome = drive(target, *PHASES, profile="quick")
+    assert_clean(outcome)
+    troubled = [
+        x for x in outcome.exchanges if x.driver == "schemathesis" and x.response and x.response.body == "busy"
+    ]
+    assert len(troubled) > 3
 
 
 def shape(outcome: Outcome) -> list[tuple[str, str, str, str | None]]:
@@ -133,7 +157,8 @@ def test_a_story_is_short_and_shows_its_exchanges(drive: Drive, monkeypatch: pyt
     assert len(placed) >= 8  # the order, and seven that took from it
 
 
-def test_identical_findings_for_identical_seeds(drive: Drive) -> None:
+def test_identical_findings_for_identical_seeds(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_SHRINK_S", 600)  # however slowly a busy machine answers
     found = []
     for _ in range(2):
         with reference("cancel_a_neighbour") as target:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from random import Random
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from conformance.contract import load_contract
 from conformance.fuzz.generate import generate
 from conformance.fuzz.generated import PHASES, Generated, budget
+from conformance.fuzz.recombine import Recombined
 
 DOCUMENT = load_contract().openapi
 
@@ -70,6 +72,43 @@ def test_every_byte_is_sent_in_a_query_and_in_an_id() -> None:
     for part in ("query_string", "id"):
         sent = b"".join(unquote_to_bytes(getattr(item, part)) for item in items)
         assert set(range(256)) <= set(sent), part
+
+
+def test_every_visible_character_is_sent_in_a_header() -> None:
+    items = generate(DOCUMENT, "bytes", budget("quick"), 0)
+    sent = "".join(value for item in items for name, value in item.headers if name == "X-Request-Id")
+    assert {chr(code) for code in range(0x21, 0x7F)} == set(sent)
+
+
+@pytest.mark.parametrize("phase", ["positive", "negative"])
+def test_recombining_keeps_the_breadth(phase: str) -> None:
+    """Few requests are drawn, and yet hardly two are alike, in what they name, carry and say."""
+    for seed in range(3):
+        items = generate(DOCUMENT, phase, 400, seed)
+        assert len({(item.id, item.query, item.headers, item.body) for item in items}) > 0.95 * len(items) > 100
+        pairs = {pair for item in items for pair in item.query}
+        assert len({value for _, value in pairs}) > 0.6 * len(items)
+        assert len(set(unquote_to_bytes("".join(value for _, value in pairs)))) > 128
+        assert sum(item.body is not None for item in items) > 0.1 * len(items)
+        assert len({item.id for item in items}) > 0.6 * len(items)
+
+
+def test_documented_names_are_kept() -> None:
+    drawn = Generated(
+        "negative", "a", "x", query=(("note", "ab"), ("odd", "%C3%A4b")), headers=(("Cookie", "c=d"),)
+    )
+    other = Generated("negative", "b", "y%20z", query=(("free", ""),), body="{}")
+    random = Random(3)
+    made = [Recombined([drawn, other], ["Note", "cookie"], random).make() for _ in range(300)]
+    names = {name for item in made for name, _ in item.query}
+    assert {"note", "odd", "free"} < names
+    assert not any(name.startswith("not") and name != "note" for name in names)
+    assert {name for item in made for name, _ in item.headers} == {"Cookie"}
+    assert {item.body for item in made} == {None, "{}"}
+    assert {"a", "b", "a, b", "b, a"} == {item.about for item in made}
+    for item in made:
+        assert item.id not in (".", "..")
+        assert re.fullmatch(r"(?:%[0-9A-F]{2}|[\x21-\x24\x26-\x7e])*", item.id + item.query_string), item
 
 
 def test_only_what_http_allows() -> None:
