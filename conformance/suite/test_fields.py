@@ -27,7 +27,7 @@ ALL_FIELDS = pytest.mark.exercises(
     "cancel.answers.json",
 )
 _WORTH = 12  # times the smallest order, which a power of ten may be
-_LARGE = (3_000_000, 30_000, 2_000)  # times the smallest order
+_LARGE = (40_000_000, 3_000_000, 30_000, 2_000)  # times the smallest order; the first is more than 2**32 lots
 _LOTS = 2000  # tried, to find a quantity
 FILLS = {
     "one fill": Fills(resting=("3",)),

@@ -275,8 +275,8 @@ def average_overflows(ref: Reference) -> None:
 
 @fault(_FIELD + "filled-qty")
 def filled_quantity_in_32_bits(ref: Reference) -> None:
-    """The filled_qty is a number of thousandths in 32 bits."""
-    set_field(ref, "filled_qty", lambda order: normalised(order.filled_qty % (Decimal(2**31) / 1000)))
+    """The filled_qty is a number of hundredths in 32 bits."""
+    set_field(ref, "filled_qty", lambda order: normalised(order.filled_qty % (Decimal(2**31) / 100)))
 
 
 @fault(_FIELD + "filled-qty")
