@@ -17,6 +17,7 @@ from conformance.oracle.findings import Check, Finding, Suspicion
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
 from conformance.oracle.notes import Notes
+from conformance.oracle.silence import Silence
 from conformance.oracle.tally import Tally
 from conformance.record import Exchange, Footer, Header, Note, Row
 
@@ -111,6 +112,7 @@ class Judge:
         self.bursts: list[tuple[str, int, list[int], list[int]]] = []
         self.refused_for_now: set[str] = set()
         self.retired: set[int] = set()  # hashes of the ids of orders that were forgotten
+        self.silence = Silence()
         self._fed = 0
         self.answers: dict[int, tuple[str, int | None]] = {}
         self._answers: dict[tuple[str, int | None], tuple[str, int | None]] = {}
@@ -132,6 +134,7 @@ class Judge:
             if row.race is not None:
                 self.races.setdefault(row.race, []).append(row)
             else:
+                self.silence.add(row, self.base_path)
                 self.judge_exchange(row)
             self._fed += 1
             if self._fed % _TRIM == 0:
@@ -159,6 +162,7 @@ class Judge:
         for order_id in list(self.pending):
             self.settle(order_id, drop=not self.quiet)
         cancels.judge_parity(self)
+        self.silence.judge(self)
         self._drop_after_effects()
         return self._fresh
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import ssl
 import statistics
 import threading
@@ -55,6 +56,7 @@ class Call:
     """A request to be: what to send, with which credential, and what the suite means by it.
 
     `path` is raw (percent-encoded as it shall go out) and follows the base path, or `base`; `query` is raw too.
+    `limit_s` is how long (s) its answer is waited for, if not as long as the settings say.
     """
 
     op: str
@@ -72,6 +74,7 @@ class Call:
     takes: list[Take] | None = None
     expect: str | None = None
     base: str | None = None
+    limit_s: float | None = None
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
@@ -216,7 +219,7 @@ class Client:
             at = time.time() + self.clock.offset
             self.journal.placing(number, call.auth.account, call.body or "{}", at, case=call.case, **within)
         sent_at, start = time.time(), time.monotonic()
-        response, error = self._transfer(http, request, call.signer)
+        response, error = self._transfer(http, request, call.signer, call.limit_s)
         end = time.monotonic()
         if response is not None:
             if not away():  # an answer that had to wait for other tasks tells nothing of the target
@@ -265,9 +268,9 @@ class Client:
             self.journal.ended(order_id, seen=exchange.op == "query_order")
 
     def _transfer(
-        self, http: Transport, request: httpx.Request, signer: httpx.Auth | None
+        self, http: Transport, request: httpx.Request, signer: httpx.Auth | None, limit_s: float | None
     ) -> tuple[Response | None, str | None]:
-        limit = self.settings.timeout_s * 1.5
+        limit = min(self.settings.timeout_s * 1.5, limit_s or math.inf)
         start_deadline(min(limit, stop.HURRIED_S) if stop.requested() else limit)
         response: httpx.Response | None = None
         try:
@@ -281,7 +284,7 @@ class Client:
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as failure:
             return None, f"{type(failure).__name__}: no connection within {self.settings.timeout_s:g} s"
         except httpx.TimeoutException:
-            return None, f"no answer within {self.settings.timeout_s:g} s"
+            return None, f"no answer within {min(self.settings.timeout_s, limit):g} s"
         except httpx.DecodingError as failure:
             return None, f"the body cannot be decoded: {failure}"
         except httpx.HTTPError as failure:

@@ -48,6 +48,7 @@ _BACKOFF = 0.2  # s, doubled each time: the documented 200, 400, 800 ms
 _MAX_WAIT = 5.0  # s
 _MAX_RETRY_AFTER = 30.0  # s
 _PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
+_IMPATIENT_S, _PACES = 0.25, 50  # s, and times a usual answer: so long a cancel is waited for that gets none
 _KNOWN = 1  # times that a kind of request must have failed for good before the next of it is tried once only
 
 
@@ -409,6 +410,7 @@ class Venue:
             credential.auth,
             aim=aim,
             expect=expect,
+            limit_s=max(_IMPATIENT_S, _PACES * self.client.pace) if self.judge.silence.is_certain else None,
         )
 
     def cancel(self, target: Order | str, **how: Any) -> Exchange:
@@ -442,7 +444,9 @@ class Venue:
                 was = order.state
                 self.look(order)
                 if was is State.UNSURE and order.state is not State.LIVE:
-                    raise Trouble("the answer to a cancel was lost")
+                    raise self._lost()
+            if self.judge.silence.is_certain:
+                break
             if len(attempts) >= 2:
                 controls += self._control()
             if len(attempts) >= patience:
@@ -454,6 +458,12 @@ class Venue:
         )
         self.lasting[kind] += 1
         raise Undecidable(f"a cancel got {self._outcome(exchange)} {len(attempts)} times")
+
+    def _lost(self) -> Exception:
+        """What to raise where a cancel was carried out and not answered."""
+        if self.judge.silence.is_certain:
+            return Undecidable("answers to cancels are lost, and no others")
+        return Trouble("the answer to a cancel was lost")
 
     @staticmethod
     def _kind(call: Call, order: Order | None) -> tuple[object, ...]:
@@ -544,7 +554,8 @@ class Venue:
     def _end(self, order: Order) -> None:
         refusals = 0
         call = self.cancel_call(order, by=order.account)
-        for attempt in range(_ATTEMPTS if self.lasting[self._kind(call, order)] < _KNOWN else 1):
+        hopeless = self.judge.silence.is_certain or self.lasting[self._kind(call, order)] >= _KNOWN
+        for attempt in range(1 if hopeless else _ATTEMPTS):
             with suppress(Trouble):
                 response = self.send(call).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))
