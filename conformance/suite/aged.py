@@ -21,7 +21,7 @@ NEAR = ("near buy", "near sell")  # open, and placed after those above, at bette
 
 
 class Aged:
-    """A set of orders, of each kind for each credential, placed when the run begins, and one canceled then.
+    """A set of orders, of each kind for each credential, placed when the run begins, and some that end then.
 
     `witness` is one more, which no case cancels: what others do must not change it.
     """
@@ -32,6 +32,7 @@ class Aged:
         self._problem: dict[str, Exception] = {}
         self._steps = {"buy": 0, "sell": 0}
         self._canceled: list[Order] = []
+        self._ended: list[Order] = []
         self.window: str | None = None  # the span of time in which an order had its fills that was canceled since
         self.witness: Order | None = None
         self._lock = threading.Lock()
@@ -60,6 +61,8 @@ class Aged:
             self._canceled.append(self._cancel())
         with suppress(Trouble, Undecidable, NotExercised):
             self.window = self._cancel_filled()
+        with suppress(Trouble, Undecidable, NotExercised):
+            self._ended = [self.states.filled("sell"), self.states.ioc_remainder("buy", filled=True)]
 
     def _provide(self, kinds: tuple[str, ...]) -> None:
         """Place what is not there of these kinds."""
@@ -114,6 +117,14 @@ class Aged:
         order.case = self.venue.case
         time.sleep(max(0.0, order.canceled[1] + _GONE - time.monotonic()))
         return order
+
+    def ended(self) -> list[Order]:
+        """Orders that have ended otherwise than by a cancel, a while ago. Raises Undecidable if there are none."""
+        if not self._ended:
+            raise Undecidable("no orders could be had that end without a cancel")
+        last = max(order.placed[1] for order in self._ended)
+        time.sleep(max(0.0, last + AGE - time.monotonic()))
+        return self._ended
 
     def _make(self, kind: str) -> Order:
         side = "sell" if "sell" in kind else "buy"

@@ -12,12 +12,14 @@ from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
 
-def find_nothing(venue: Venue, states: States, order: Order) -> None:
+def find_nothing(venue: Venue, states: States, order: Order, size: Decimal | None = None) -> None:
     """The counterparty crosses the price of an order that is not in the book: nothing may fill.
 
-    If something does, it is found out whether that was the order, or one that somebody else had there.
+    `size` is how much it would take, if not the least that can be placed in the band. If something does fill, it is
+    found out whether that was the order, or one that somebody else had there.
     """
-    _cross_once(venue, states, order, order.id)
+    size = size or states.units("1")
+    _cross_once(venue, order, order.id, size)
     if venue.case not in venue.judge.surprises:
         venue.done_trading()
         return
@@ -27,15 +29,15 @@ def find_nothing(venue: Venue, states: States, order: Order) -> None:
     for _ in range(REPEATS):
         if venue.case not in venue.judge.surprises:
             return
-        _cross_once(venue, states, order, "nothing")
-        again = states.open(order.side, price=order.price, quantity=states.units("1"), account=order.account)
+        _cross_once(venue, order, "nothing", size)
+        again = states.open(order.side, price=order.price, quantity=size, account=order.account)
         venue.cancel(again, by=order.account)
-        _cross_once(venue, states, order, again.id)
+        _cross_once(venue, order, again.id, size)
     if venue.case in venue.judge.surprises:
         raise Trouble("somebody else trades at the price of the canceled order")
 
 
-def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
+def _cross_once(venue: Venue, order: Order, after: str, size: Decimal) -> None:
     """Cross the price of an order once; `after` is the order that was canceled there, or "nothing"."""
     assert order.price is not None
     venue.band.alone_at(order.price, resting=order.side)
@@ -43,7 +45,7 @@ def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
     venue.new_order(
         OTHER_SIDE[order.side],
         order.price,
-        states.units("1"),
+        size,
         "counterparty",
         "ioc",
         takes=[],
@@ -52,10 +54,10 @@ def _cross_once(venue: Venue, states: States, order: Order, after: str) -> None:
     )
 
 
-def cross(venue: Venue, states: States, order: Order) -> None:
+def cross(venue: Venue, states: States, order: Order, size: Decimal | None = None) -> None:
     """The counterparty crosses the canceled order's price: nothing may fill. Then the order is looked at."""
     _check_canceled(order)
-    find_nothing(venue, states, order)
+    find_nothing(venue, states, order, size)
     venue.look(order)
 
 

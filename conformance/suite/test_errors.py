@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
 import pytest
 
 from conformance.oracle.ledger import Order
+from conformance.suite.aged import Aged
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
@@ -62,6 +63,8 @@ def _full_width(digit: re.Match[str]) -> str:
 
 # What such an id becomes if it is cut off, decoded once too often or read by its digits' values.
 HOSTILE_FORMS: dict[str, Callable[[str], str]] = {
+    "line feed": lambda order_id: f"{order_id}%0A",
+    "a part in front": lambda order_id: f"x%2F{order_id}",
     "NUL and more": lambda order_id: f"{order_id}%00x",
     "escaped twice": lambda order_id: f"%25{ord(order_id[0]):02x}{order_id[1:]}",
     "escaped question mark": lambda order_id: f"{order_id}%3Fa=1",
@@ -76,7 +79,8 @@ def test_malformed_id(venue: Venue, states: States, scheme: str) -> None:
     own, foreign = states.open("sell"), None
     if venue.settings.counterparty is not None:
         foreign = states.open("buy", account="counterparty")
-    for segment in MALFORMED.values():
+    placed = len(venue.judge.ledger.orders)  # a number by which a fresh target may know the last one
+    for segment in (*MALFORMED.values(), *(str(placed + more) for more in (-1, 0, 1))):
         venue.cancel(segment, scheme=scheme)
     venue.look(own)
     if foreign is not None:
@@ -184,6 +188,18 @@ def test_ioc_remainder(venue: Venue, states: States, scheme: str, side: str, fil
     venue.look(order)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
+
+
+@pytest.mark.exercises(
+    "cancel.errors.not-found.filled", "cancel.errors.not-found.ioc-remainder", "cancel.refusals.not-found"
+)
+@pytest.mark.aged
+def test_ended_a_while_ago(venue: Venue, aged: Aged, scheme: str) -> None:
+    """The same seconds later: what has ended keeps the time at which it did."""
+    for order in aged.ended():
+        venue.look(order)
+        venue.cancel(order, scheme=scheme)
+        venue.look(order)
 
 
 @pytest.mark.exercises("cancel.errors.not-found.market", "cancel.refusals.not-found", "cancel.answers.parity")

@@ -12,10 +12,12 @@ from conformance.oracle.fields import REQUIREMENT
 from conformance.record import Take
 from conformance.suite.aged import KINDS, NEAR, Aged
 from conformance.suite.crossing import cross
+from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
-from conformance.target.venue import LONG_LIST, Venue
+from conformance.target.venue import LONG_LIST, Credential, Venue
 
 ALL_FIELDS = pytest.mark.exercises(
     *REQUIREMENT.values(),
@@ -28,6 +30,10 @@ ALL_FIELDS = pytest.mark.exercises(
 )
 _WORTH = 12  # times the smallest order, which a power of ten may be
 _LARGE = (40_000_000, 3_000_000, 30_000, 2_000)  # times the smallest order; the first is more than 2**32 lots
+_SPOILED = {  # flaws, by credential, of which each is tried on an old order of one of the kinds
+    "jwt": ("no credentials", "another letter", "no credentials", "empty"),
+    "api_key": ("first digit", "a minute old", "no timestamp", "first digit"),
+}
 _LOTS = 2000  # tried, to find a quantity
 FILLS = {
     "one fill": Fills(resting=("3",)),
@@ -187,11 +193,15 @@ def _error(size: Decimal) -> int:
 
 
 @ALL_FIELDS
+@pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.last
 @pytest.mark.profile("standard")
 @pytest.mark.parametrize(("side", "price"), [("sell", "98765.4321"), ("buy", "0.0005")])
 def test_average_far_from_the_market(venue: Venue, states: States, side: str, price: str) -> None:
-    """An average has as many digits as its price has. Only on this machine, where no money is at stake."""
+    """An average has as many digits as its price has; after the cancel nothing fills there.
+
+    Only on this machine, where no money is at stake.
+    """
     _only_here(venue)
     venue.sweep(lambda order: True)
     at = venue.rules.price(Decimal(price))
@@ -204,7 +214,7 @@ def test_average_far_from_the_market(venue: Venue, states: States, side: str, pr
     except Undecidable as refusal:
         raise NotExercised(f"the target does not trade at such a price: {refusal}") from None
     venue.cancel(order)
-    venue.look(order)
+    cross(venue, states, order, size)
 
 
 @ALL_FIELDS
@@ -251,6 +261,8 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
     if venue.settings.counterparty is not None:
         venue.cancel(order, by="counterparty", scheme=scheme)
         venue.look(order)
+    venue.cancel(order, credential=_spoiled(venue, kind, scheme))
+    venue.look(order)
     if witness is not None:
         venue.look(witness)
     if order.fills:
@@ -261,6 +273,14 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
         venue.look(witness)
     if order.fills:
         venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST)
+
+
+def _spoiled(venue: Venue, kind: str, scheme: str) -> Credential:
+    """A credential that must be refused, another one for each kind of order."""
+    name = _SPOILED[scheme][KINDS.index(kind)]
+    if scheme == "jwt":
+        return spoiled_jwt(venue, next(flaw for flaw in JWT_FLAWS if flaw.name == name))
+    return spoiled_key(venue, next(flaw for flaw in KEY_FLAWS if flaw.name == name))
 
 
 @ALL_FIELDS

@@ -23,20 +23,23 @@ from conformance.target.venue import Credential, Venue
     ],
 )
 def test_spoiled_token(venue: Venue, states: States, flaw: JwtFlaw) -> None:
-    """A spoiled token is refused without effect; the good one then cancels the same order."""
-    order = states.open("sell")
-    venue.cancel(order, credential=spoiled_jwt(venue, flaw))
-    venue.look(order)
+    """A spoiled token is refused without effect on either side; the good one then cancels the same order."""
+    order, other = states.open("sell"), states.open("buy")
+    spoiled = spoiled_jwt(venue, flaw)
+    venue.cancel(order, credential=spoiled)
+    venue.cancel(other, credential=spoiled)
+    venue.look_all([order, other])
     venue.cancel(order, scheme="jwt" if venue.account("owner").jwt else None)
 
 
 @pytest.mark.exercises("cancel.jwt.expired", "cancel.refusals.unauthorized")
-def test_expired(venue: Venue, states: States) -> None:
+@pytest.mark.parametrize("state", ["open buy", "open sell", "partially filled"])
+def test_expired(venue: Venue, states: States, state: str) -> None:
     """A token that was good once is refused."""
     token = venue.account("owner").expired_jwt
     if token is None:
         raise NotExercised("no expired JWT was given (SPOT_CONFORMANCE_OWNER_EXPIRED_JWT)")
-    order = states.open()
+    order = states.open(state.split()[-1]) if state.startswith("open") else states.partially_filled()
     auth = Auth("owner", "jwt", "cancel.jwt.expired", how="expired")
     venue.cancel(order, credential=Credential(auth, JwtAuth(f"Bearer {token}")))
     venue.look(order)

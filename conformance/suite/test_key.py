@@ -34,10 +34,11 @@ def good_key(venue: Venue, before: Callable[[Draft], None] | None = None, how: s
     ],
 )
 def test_spoiled_request(venue: Venue, states: States, flaw: KeyFlaw) -> None:
-    """A spoiled request is refused without effect; the same one, well signed, then cancels the same order."""
-    order = states.open("buy")
+    """A spoiled request is refused without effect on either side; well signed, it then cancels the same order."""
+    order, other = states.open("buy"), states.open("sell")
     venue.cancel(order, credential=spoiled_key(venue, flaw), query=flaw.query)
-    venue.look(order)
+    venue.cancel(other, credential=spoiled_key(venue, flaw), query=flaw.query)
+    venue.look_all([order, other])
     venue.cancel(order, scheme="api_key")
 
 
@@ -45,7 +46,7 @@ def test_spoiled_request(venue: Venue, states: States, flaw: KeyFlaw) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        *("note=1", "recvWindow=5000", "b=2&a=1", "a=1&a=2", "note=", "note", "timestam=1"),
+        *("note=1", "recvWindow=5000", "b=2&a=1", "a=1&a=2", "note=", "note", "timestam=1", "designature=1"),
         pytest.param(f"note={'x' * 300}", id="long"),
     ],
 )

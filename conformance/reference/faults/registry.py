@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Hook = Callable[["Reference"], None]
 CHAPTERS = (
     *("success", "errors", "ids", "identity", "jwt", "signature", "timestamp", "key", "fields", "amounts"),
-    *("effects", "book", "money", "refusals", "unavailable", "answers", "races", "gateway", "lasting"),
+    *("effects", "book", "money", "refusals", "unavailable", "answers", "races", "gateway", "lasting", "some"),
 )
 _FAULTS: dict[str, Fault] = {}
 
