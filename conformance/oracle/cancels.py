@@ -46,6 +46,7 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
     response = exchange.response
     good = exchange.auth is not None and exchange.auth.flaw is None
     if response is None or is_infrastructure(response):
+        _busy_by_another_name(judge, exchange, response)
         if good and order is not None and (response is None or response.status != 429):
             order.state = State.UNSURE if order.state is State.LIVE else order.state
         return
@@ -101,6 +102,17 @@ _OBSERVED = {
 _OF_THE_PATH = {"cancel.identity.path-only", "cancel.identity.whole-id"}
 _UNKNOWN = "cancel.errors.not-found.unknown"
 _NAMES_OTHERS = {*_OF_THE_PATH, "cancel.errors.empty-id"}
+
+
+def _busy_by_another_name(judge: Judge, exchange: Exchange, response: Response | None) -> None:
+    """A gateway knows nothing of the engine: a 429 that tells of it is the exchange's own answer."""
+    body = try_parse(response) if response is not None else None
+    if response is not None and isinstance(body, dict) and body.get("error") in TRANSIENT:
+        seen = describe(response.status, body)
+        wanted = f"503 {body['error']}"
+        judge.broken(
+            "cancel.unavailable.form", exchange, f"{body['error']} comes as {response.status}", wanted, seen
+        )
 
 
 def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, order: Order | None) -> None:

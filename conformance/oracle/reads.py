@@ -18,6 +18,7 @@ from conformance.record import Exchange
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
+_GONE = (400, 403, 404, 410)  # to its owner
 _NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
 
 
@@ -32,7 +33,7 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
     body = try_parse(response)
     if response.status != 200 or not isinstance(body, dict):
         known = order.state is State.CANCELED and order.canceled_by == "cancel"
-        if response.status == 404 and known and judge.queries_work:
+        if response.status in _GONE and known and judge.queries_work:
             judge.broken(
                 order.acts[-1].requirement if order.acts else "cancel.effects.terminal",
                 exchange,

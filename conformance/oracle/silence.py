@@ -1,7 +1,8 @@
-"""Cancels that get no answer, or half of one, where all other requests get theirs.
+"""Cancels that get no answer, or half of one, or 429, where all other requests are served.
 
-A network that loses answers loses those to placings and reads as well. So it is put down to the target only if it
-is most unlikely that chance has picked cancels alone: lost in many cases, while no other kind of request was.
+A network that loses answers loses those to placings and reads as well, and a gateway that limits requests limits
+all of them. So it is put down to the target only if it is most unlikely that chance has picked cancels alone: it
+happened in many cases, and to no other kind of request.
 """
 
 from __future__ import annotations
@@ -20,51 +21,71 @@ _GATEWAY = (502, 504)  # what stands before the exchange has had no answer from 
 _FEWEST = 8  # cases
 _CHANCE = 1e-3
 _SHOWN = 5  # exchanges in the finding
+_KINDS = {  # what it breaks, and how it is told
+    "lost": ("cancel.answers.in-time", "a cancel got no answer, or no whole one", "an answer"),
+    "limited": ("cancel.answers.status", "a cancel got 429", "a documented answer: cancels have no weight"),
+}
 
 
 class Silence:
-    """Counts requests by whether they were answered. What failed at once in one case counts once."""
+    """Counts requests by whether they were served. What failed several times in one case counts once."""
 
     def __init__(self) -> None:
-        self.cancels = self.others = self.others_lost = 0
-        self.lost: dict[str, Exchange] = {}  # by case: a cancel without an answer
+        self.cancels = self.others = 0
+        self.spared = set(_KINDS)  # the kinds of trouble that no other request has met
+        self.met: dict[str, dict[str, Exchange]] = {kind: {} for kind in _KINDS}  # by case: a cancel that met it
 
     def add(self, exchange: Exchange, base_path: str) -> None:
         """Count an exchange, but for those that are sent at once or may be dropped on the way for what they are."""
+        kind = _trouble(exchange)
         if exchange.op in _OTHERS:
             self.others += 1
-            self.others_lost += _is_lost(exchange)
+            self.spared.discard(kind)
         elif exchange.op == "cancel_order" and exchange.driver != "overload":
             self.cancels += 1
-            if _is_lost(exchange) and exchange.request.body is None and _is_plain(exchange, base_path):
-                self.lost.setdefault(exchange.case, exchange)
+            if kind and exchange.request.body is None and _is_plain(exchange, base_path):
+                self.met[kind].setdefault(exchange.case, exchange)
 
     @property
     def is_certain(self) -> bool:
         """Whether chance has no part in it."""
-        if self.others_lost or len(self.lost) < _FEWEST:
+        return any(map(self._is_certain, _KINDS))
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether that is certain of cancels without an answer."""
+        return self._is_certain("lost")
+
+    def _is_certain(self, kind: str) -> bool:
+        count = len(self.met[kind])
+        if kind not in self.spared or count < _FEWEST:
             return False
-        return (self.cancels / (self.cancels + self.others)) ** len(self.lost) < _CHANCE
+        return (self.cancels / (self.cancels + self.others)) ** count < _CHANCE
 
     def judge(self, judge: Judge) -> None:
         """Say so at the end of a record."""
-        if not self.is_certain:
-            return
-        first = next(iter(self.lost.values()))
-        judge.broken(
-            "cancel.answers.in-time",
-            first,
-            f"in {len(self.lost)} cases a cancel got no answer, or no whole one; {self.others} other requests did",
-            "an answer",
-            first.error or f"{first.response.status if first.response else 'none'}",
-            exchanges=[exchange.n for exchange in self.lost.values()][:_SHOWN],
-            key="silence",
-        )
+        for kind, (requirement, what, expected) in _KINDS.items():
+            if not self._is_certain(kind):
+                continue
+            met = list(self.met[kind].values())
+            seen = met[0].error or str(met[0].response.status if met[0].response else None)
+            judge.broken(
+                requirement,
+                met[0],
+                f"in {len(met)} cases {what}, and {self.others} other requests did not meet that",
+                expected,
+                seen,
+                exchanges=[exchange.n for exchange in met][:_SHOWN],
+                key=kind,
+            )
 
 
-def _is_lost(exchange: Exchange) -> bool:
+def _trouble(exchange: Exchange) -> str:
+    """Which kind of trouble a request met, empty if none of these."""
     response = exchange.response
-    return is_hang(exchange) if response is None else response.status in _GATEWAY
+    if response is None:
+        return "lost" if is_hang(exchange) else ""
+    return "lost" if response.status in _GATEWAY else "limited" if response.status == 429 else ""
 
 
 def _is_plain(exchange: Exchange, base_path: str) -> bool:

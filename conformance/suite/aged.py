@@ -29,6 +29,7 @@ class Aged:
     def __init__(self, venue: Venue, states: States) -> None:
         self.venue, self.states = venue, states
         self._orders: dict[tuple[str, str], Order] = {}
+        self._given: set[tuple[str, str]] = set()  # handed out: another one would only be in the way
         self._problem: dict[str, Exception] = {}
         self._steps = {"buy": 0, "sell": 0}
         self._canceled: list[Order] = []
@@ -49,7 +50,10 @@ class Aged:
         # in a tight book they would be in the way of other cases, and are placed when asked for instead
         for kinds in (KINDS, NEAR) if self.venue.band.edge else (KINDS[:2],):
             self._provide(kinds)
+            if any(isinstance(self._problem.get(kind), Trouble) for kind in kinds):
+                self._provide(kinds)  # once more what is lacking
         self.venue.client.together([self._provide_witness, self._provide_canceled])
+        self._tidy()
 
     def _provide_witness(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
@@ -67,10 +71,16 @@ class Aged:
     def _provide(self, kinds: tuple[str, ...]) -> None:
         """Place what is not there of these kinds."""
         self.venue.client.together([partial(self._provide_one, kind) for kind in kinds])
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Cancel what was placed and did not become what it should be: others would meet it."""
+        kept = {order.id for order in (*self._orders.values(), self.witness) if order is not None}
+        self.venue.sweep(lambda order: order.case == _CASE and order.id not in kept)
 
     def _provide_one(self, kind: str) -> None:
         for scheme in self.venue.account("owner").schemes:
-            if self._is_there(kind, scheme):
+            if self._is_there(kind, scheme) or (kind, scheme) in self._given:
                 continue
             try:
                 order = self._orders[kind, scheme] = self._make(kind)
@@ -152,8 +162,10 @@ class Aged:
                 if isinstance(problem := self._problem.get(kind), Undecidable | NotExercised):
                     raise problem
                 alike = NEAR if kind in NEAR else KINDS
+                self._given.discard((kind, scheme))
                 self._provide(alike if self.venue.band.edge else (kind,))
             order = self._orders.pop((kind, scheme), None)
+            self._given.add((kind, scheme))
         if order is None:
             raise self._problem[kind]
         order.case = self.venue.case

@@ -196,7 +196,7 @@ def _error(size: Decimal) -> int:
 @pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.last
 @pytest.mark.profile("standard")
-@pytest.mark.parametrize(("side", "price"), [("sell", "98765.4321"), ("buy", "0.0005")])
+@pytest.mark.parametrize(("side", "price"), [("sell", "2345.6789"), ("sell", "98765.4321"), ("buy", "0.0005")])
 def test_average_far_from_the_market(venue: Venue, states: States, side: str, price: str) -> None:
     """An average has as many digits as its price has; after the cancel nothing fills there.
 

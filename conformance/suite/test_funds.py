@@ -20,6 +20,7 @@ from conformance.target.venue import Venue
 
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
+_DEAR = Decimal("2.5")
 _WORTH = ("1000", "30", "3")  # times the smallest order
 _STATES = ("open", "canceled twice", "partially filled")
 _ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the balance for the other side alone
@@ -81,6 +82,23 @@ def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, f
     _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
 
 
+@_LOCKS
+@pytest.mark.last
+@pytest.mark.profile("standard")
+def test_lock_of_a_dear_buy(venue: Venue, states: States, funds: dict[str, Decimal]) -> None:
+    """The same for a buy at a price far above 1, which locks more of the quote token than it has of the base."""
+    _only_to_the_lot(venue)
+    if not venue.band.quiet:
+        raise NotExercised("a buy at a high price is placed only where nobody else sells")
+    venue.sweep(lambda order: True)
+    price, scheme = venue.rules.price(max(_DEAR, venue.band.ceil * 2)), venue.default_scheme("owner")
+    try:
+        end(venue, states.open("buy", price=price, tif="post_only"))
+    except Undecidable as refusal:
+        raise NotExercised(f"nothing rests at such a price: {refusal}") from None
+    _release(venue, None, scheme, "buy", "open", funds, price)
+
+
 def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
     """An order in this state, None for one that is to lock most of the balance."""
     _only_here(venue)
@@ -103,9 +121,16 @@ def _check_fills(order: Order) -> None:
 
 
 def _release(
-    venue: Venue, locked: Order | None, scheme: str, side: str, state: str, funds: dict[str, Decimal]
+    venue: Venue,
+    locked: Order | None,
+    scheme: str,
+    side: str,
+    state: str,
+    funds: dict[str, Decimal],
+    price: Decimal | None = None,
 ) -> None:
-    price = venue.band.resting(side)
+    """Cancel an order (without one, one at `price` that locks most of the balance) and see what can be placed."""
+    price = price or venue.band.resting(side)
     if locked is not None and locked.state is State.LIVE:
         price = locked.price or price
     before = _own_trades(venue)
@@ -113,7 +138,11 @@ def _release(
     most_after = most
     if locked is None:
         size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
-        locked = venue.place(side, price, size)
+        try:
+            locked = venue.place(side, price, size)
+        except Undecidable:  # less than what has just fitted and was canceled: perhaps that is locked still
+            _attempt(venue, side, price, size, "cancel.effects.lock-released", "accepted", before)
+            return
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
     end(venue, locked, scheme)

@@ -410,7 +410,7 @@ class Venue:
             credential.auth,
             aim=aim,
             expect=expect,
-            limit_s=max(_IMPATIENT_S, _PACES * self.client.pace) if self.judge.silence.is_certain else None,
+            limit_s=max(_IMPATIENT_S, _PACES * self.client.pace) if self.judge.silence.is_silent else None,
         )
 
     def cancel(self, target: Order | str, **how: Any) -> Exchange:
@@ -446,7 +446,7 @@ class Venue:
                 if was is State.UNSURE and order.state is not State.LIVE:
                     raise self._lost()
             if self.judge.silence.is_certain:
-                break
+                raise self._lost()
             if len(attempts) >= 2:
                 controls += self._control()
             if len(attempts) >= patience:
@@ -460,9 +460,9 @@ class Venue:
         raise Undecidable(f"a cancel got {self._outcome(exchange)} {len(attempts)} times")
 
     def _lost(self) -> Exception:
-        """What to raise where a cancel was carried out and not answered."""
+        """What to raise where a cancel was not answered, and repeating it tells nothing."""
         if self.judge.silence.is_certain:
-            return Undecidable("answers to cancels are lost, and no others")
+            return Undecidable("cancels are not served here, and all other requests are")
         return Trouble("the answer to a cancel was lost")
 
     @staticmethod
@@ -554,18 +554,22 @@ class Venue:
     def _end(self, order: Order) -> None:
         refusals = 0
         call = self.cancel_call(order, by=order.account)
-        hopeless = self.judge.silence.is_certain or self.lasting[self._kind(call, order)] >= _KNOWN
-        for attempt in range(1 if hopeless else _ATTEMPTS):
+        kind, hurried = self._kind(call, order), self.judge.silence.is_silent
+        for attempt in range(_ATTEMPTS if self.lasting[kind] < _KNOWN else 1):
             with suppress(Trouble):
                 response = self.send(call).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))
                 refusals += settled
                 if order.state in (State.LIVE, State.UNSURE):
                     self.look(order)
-            if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
+            if order.state not in (State.LIVE, State.UNSURE):
+                self.lasting[kind] = 0
+                return
+            if refusals >= 2:
                 break
-            if not refusals:
+            if not refusals and not hurried:
                 self.pause(attempt)
+        self.lasting[kind] += not hurried
 
     def step(self) -> int:
         """A small number that differs from call to call, to keep resting prices apart."""

@@ -62,6 +62,19 @@ def cancel_costs_a_fee(ref: Reference) -> None:
     keep_lock(ref, lambda order: order.side == "buy", Decimal("0.001"))
 
 
+@fault("cancel.effects.lock-released")
+def dear_buys_release_their_quantity(ref: Reference) -> None:
+    """The cancel of a buy at a price above 1 gives back as much of the quote token as it has of the base."""
+
+    def cancel_order(original: Any, order: Order) -> Order:
+        if order.side == "buy" and order.price is not None and order.price > 1:
+            order.locked /= order.price
+        canceled: Order = original(order)
+        return canceled
+
+    wrap(engines(ref), "cancel_order", cancel_order)
+
+
 @fault("cancel.effects.lock-released-once")
 def funds_are_released_twice(ref: Reference) -> None:
     """A cancel gives back twice what the order had locked."""
