@@ -569,7 +569,7 @@ class Venue:
                 break
             if not refusals and not hurried:
                 self.pause(attempt)
-        self.lasting[kind] += not hurried
+        self.lasting[kind] += not refusals and not hurried
 
     def step(self) -> int:
         """A small number that differs from call to call, to keep resting prices apart."""

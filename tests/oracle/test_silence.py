@@ -1,0 +1,89 @@
+"""Cancels that are not served while all other requests are, and what may be chance."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.record import Exchange
+
+from .rows import ORDER, Paper, order
+
+IN_TIME, STATUS, FORM = "cancel.answers.in-time", "cancel.answers.status", "cancel.unavailable.form"
+LOST, LIMITED, GATEWAY = None, 429, 504
+HUNG = "no answer within 10 s"
+
+
+def _cases(paper: Paper, count: int, status: int | None, *, cases: int | None = None) -> None:
+    """So many cancels that are not served, each in a case of its own or in so many cases, beside other requests."""
+    for number in range(count):
+        case = f"paper::case {number % (cases or count)}"
+        for exchange in (paper.query(), paper.cancel(status), paper.query()):
+            exchange.case = case
+            if exchange.response is None:
+                exchange.error = HUNG
+
+
+def _others(paper: Paper) -> list[Exchange]:
+    return [row for row in paper.rows if isinstance(row, Exchange) and row.op == "query_order"]
+
+
+@pytest.mark.parametrize(("status", "requirement"), [(LOST, IN_TIME), (GATEWAY, IN_TIME), (LIMITED, STATUS)])
+def test_many_cancels_and_nothing_else(paper: Paper, status: int | None, requirement: str) -> None:
+    paper.place()
+    _cases(paper, 12, status)
+    judge = paper.judge()
+    assert paper.found() == [requirement]
+    assert "in 12 cases" in next(iter(judge.tallies[requirement].groups.values())).first.message
+    assert judge.silence.is_silent == (requirement == IN_TIME)
+
+
+@pytest.mark.parametrize("status", [LOST, LIMITED])
+@pytest.mark.parametrize(("count", "cases"), [(7, None), (40, 7)], ids=["few", "in few cases"])
+def test_few_may_be_chance(paper: Paper, status: int | None, count: int, cases: int | None) -> None:
+    paper.place()
+    _cases(paper, count, status, cases=cases)
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize("status", [LOST, LIMITED])
+def test_who_loses_other_requests_too_may_be_the_network(paper: Paper, status: int | None) -> None:
+    paper.place()
+    _cases(paper, 20, status)
+    other = _others(paper)[5]
+    if status is None:
+        other.response, other.error = None, HUNG
+    else:
+        assert other.response is not None
+        other.response.status = status
+    assert paper.found() == []
+
+
+def test_what_may_be_dropped_for_its_form_says_nothing(paper: Paper) -> None:
+    paper.place()
+    for number in range(20):
+        exchange = paper.cancel(LOST, order_id=f"{ORDER}%00")
+        exchange.case, exchange.error = f"paper::case {number}", HUNG
+        paper.query()
+    assert paper.found() == []
+
+
+def test_a_cancel_that_was_never_sent_says_nothing(paper: Paper) -> None:
+    paper.place()
+    for number in range(20):
+        exchange = paper.cancel(LOST)
+        exchange.case, exchange.error = f"paper::case {number}", "ConnectError: refused"
+        paper.query()
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize("status", [429, 502, 504])
+def test_the_engines_own_words_come_with_503(paper: Paper, status: int) -> None:
+    paper.place(order())
+    paper.cancel(status, {"error": "ENGINE_BUSY"})
+    assert paper.found() == [FORM]
+
+
+def test_a_gateways_429_is_none_of_the_engines(paper: Paper) -> None:
+    paper.place(order())
+    paper.cancel(429, {"error": "Too Many Requests"})
+    assert paper.found() == []
