@@ -17,7 +17,7 @@ def _cases(paper: Paper, count: int, status: int | None, *, cases: int | None = 
     """So many cancels that are not served, each in a case of its own or in so many cases, beside other requests."""
     for number in range(count):
         case = f"paper::case {number % (cases or count)}"
-        for exchange in (paper.query(), paper.cancel(status), paper.query()):
+        for exchange in (paper.query(), paper.cancel(status, status and "<p>a gateway</p>"), paper.query()):
             exchange.case = case
             if exchange.response is None:
                 exchange.error = HUNG
