@@ -24,12 +24,11 @@ from conformance.target.venue import Credential, Venue
 )
 def test_spoiled_token(venue: Venue, states: States, flaw: JwtFlaw) -> None:
     """A spoiled token is refused without effect on either side; the good one then cancels the same order."""
-    order, other = states.open("sell"), states.open("buy")
-    spoiled = spoiled_jwt(venue, flaw)
-    venue.cancel(order, credential=spoiled)
-    venue.cancel(other, credential=spoiled)
-    venue.look_all([order, other])
-    venue.cancel(order, scheme="jwt" if venue.account("owner").jwt else None)
+    orders = [states.open(side) for side in (("sell",) if venue.is_quick else ("sell", "buy"))]
+    for order in orders:
+        venue.cancel(order, credential=spoiled_jwt(venue, flaw))
+    venue.look_all(orders)
+    venue.cancel(orders[0], scheme="jwt" if venue.account("owner").jwt else None)
 
 
 @pytest.mark.exercises("cancel.jwt.expired", "cancel.refusals.unauthorized")

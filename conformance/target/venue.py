@@ -101,6 +101,11 @@ class Venue:
         header = self.judge.header
         return self.client.pace > VERY_FAR_S and (header is None or header.profile != "thorough")
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the run is to be as short as it can be."""
+        return self.judge.header is not None and self.judge.header.profile == "quick"
+
     @contextmanager
     def apart(self) -> Iterator[Venue]:
         """The same venue on fresh connections."""
