@@ -224,7 +224,7 @@ def cleanup(**options: Any) -> None:
     "--rate", type=click.FloatRange(0.1, 1000), default=20, show_default=True, help="Orders a second, of all users."
 )
 @click.option("--duration", type=click.FloatRange(1, 86_400), default=30, show_default=True, help="Seconds.")
-@click.option("--max-orders", type=click.IntRange(1, 1_000_000), help="Default: [safety] max_orders, or 5000.")
+@click.option("--max-orders", type=click.IntRange(1, 1_000_000), help="Default: [safety] max_orders, or 8000.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn.")
 @report_dir_option("reports/load", "Where load.json goes.")
 @click.option("--master", is_flag=True, help="Send nothing, but lead workers (Locust's own).")

@@ -25,7 +25,7 @@ class Plan:
     users: int = USERS
     rate: float = RATE
     duration_s: float = DURATION_S
-    max_orders: int = 5000
+    max_orders: int = 8000
     seed: int = 0
     workers: int = 1
 

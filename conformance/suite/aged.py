@@ -15,7 +15,7 @@ from conformance.target.venue import LONG_LIST, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
 _CASE = "aged::provide"  # whose orders they are until they are asked for
-_GONE = 1.5  # s after which a canceled order must not have come back
+_GONE = 1.5  # s after which an order that has ended must be as it was, and another second has begun
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
 NEAR = ("near buy", "near sell")  # open, and placed after those above, at better prices: they can be filled
 
@@ -133,7 +133,7 @@ class Aged:
         if not self._ended:
             raise Undecidable("no orders could be had that end without a cancel")
         last = max(order.placed[1] for order in self._ended)
-        time.sleep(max(0.0, last + AGE - time.monotonic()))
+        time.sleep(max(0.0, last + _GONE - time.monotonic()))
         return self._ended
 
     def _make(self, kind: str) -> Order:

@@ -47,7 +47,7 @@ class Safety:
     allow_trading: bool = False
     forbidden_hosts: tuple[str, ...] = ()
     max_notional: Decimal | None = None
-    max_orders: int = 5000
+    max_orders: int = 8000
     max_requests_per_second: float | None = None
     max_duration_s: float | None = None
     max_parallel: int | None = None
@@ -320,7 +320,7 @@ def _safety(table: Mapping[str, Any], flags: Mapping[str, Any]) -> Safety:
         allow_trading=bool(flags.get("allow_trading") or table.get("allow_trading") is True),
         forbidden_hosts=tuple(table.get("forbidden_hosts", ())),
         max_notional=_decimal(table.get("max_notional"), "safety.max_notional"),
-        max_orders=int(table.get("max_orders", 5000)),
+        max_orders=int(table.get("max_orders", Safety.max_orders)),
         max_requests_per_second=float(_decimal(rate, "safety.max_requests_per_second") or 0) or None,
         max_duration_s=float(_decimal(duration, "safety.max_duration_s") or 0) or None,
         max_parallel=int(table.get("max_parallel", 0)) or None,
