@@ -65,7 +65,7 @@ def driver(directory: Path, cases: int, repeats: int) -> list[Row]:
 
         sides = {"ours": ours, "beside": beside, "cli": lambda: schemathesis(running, cases, next(seeds))}
         cli = interleaved(sides, repeats)["cli"]
-    what = "generated cases a second / the schemathesis CLI"
+    what = "generated cases a second (of ours a third is drawn, the others recombined) / the schemathesis CLI"
     words = {
         "ahead": "generated ahead as in a run",
         "beside": "generating counted, beside sending as in a run",
