@@ -165,7 +165,7 @@ def test_master_and_two_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--rate", "100", "--duration", "100"], "the limit is 5000"),
+        (["--rate", "100", "--duration", "100"], "the limit is 8000"),
         (["--users", "5000"], "1<=x<=1000"),
         (["--duration", "1000000"], "1<=x<=86400"),
         (["--master", "--worker"], "either master or worker"),

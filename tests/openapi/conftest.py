@@ -75,6 +75,12 @@ def _installed_version(modules: Path) -> str | None:
     return json.loads(package.read_text(encoding="utf-8"))["version"] if package.is_file() else None
 
 
+def _with_trusted_certificates() -> dict[str, str]:
+    """The environment, in which Node.js trusts what everybody else is told to: it has a list of its own."""
+    trusted = os.environ.get("SSL_CERT_FILE")
+    return {**({"NODE_EXTRA_CA_CERTS": trusted} if trusted else {}), **os.environ}
+
+
 @pytest.fixture(scope="session")
 def redocly() -> Redocly:
     """Give a function that runs the pinned Redocly CLI; install it beside this file if it is not there.
@@ -90,6 +96,7 @@ def redocly() -> Redocly:
         try:
             done = subprocess.run(
                 [npm, "ci", "--no-audit", "--no-fund", "--prefix", str(HERE)],
+                env=_with_trusted_certificates(),
                 capture_output=True,
                 text=True,
                 timeout=INSTALL_TIMEOUT_S,
