@@ -23,6 +23,7 @@ from conformance.record import SCHEMA, Exchange, Header, Row
 from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import check_credential, hint_for, make_contact
+from conformance.target.convoy import Weather
 from conformance.target.listing import choose_market
 from conformance.target.market import Band
 from conformance.target.recorder import Recorder
@@ -46,6 +47,7 @@ class UserVenue(Venue):
         self.rules, self.band = session.main.rules, band_of(session.main.band, number)
         self.rules = self.band.rules
         self.reached = self.shared = True
+        self.weather = Weather(stormy=True)
         self.restart(f"{DRIVER}::user-{number}", DRIVER)
 
 

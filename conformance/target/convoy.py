@@ -44,10 +44,13 @@ class Placing:
 
 
 class Weather:
-    """How often the convoys of a run were scattered: `is_fair` while more of them may set out."""
+    """How often the convoys of a run were scattered: `is_fair` while more of them may set out.
 
-    def __init__(self) -> None:
-        self.scattered = 0
+    Under load no convoy may: there answers take long for other reasons than the way.
+    """
+
+    def __init__(self, *, stormy: bool = False) -> None:
+        self.scattered = _PATIENCE if stormy else 0
 
     @property
     def is_fair(self) -> bool:

@@ -559,22 +559,18 @@ class Venue:
     def _end(self, order: Order) -> None:
         refusals = 0
         call = self.cancel_call(order, by=order.account)
-        kind, hurried = self._kind(call, order), self.judge.silence.is_silent
-        for attempt in range(_ATTEMPTS if self.lasting[kind] < _KNOWN else 1):
+        hurried = self.judge.silence.is_silent
+        for attempt in range(_ATTEMPTS if self.lasting[self._kind(call, order)] < _KNOWN else 1):
             with suppress(Trouble):
                 response = self.send(call).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))
                 refusals += settled
                 if order.state in (State.LIVE, State.UNSURE):
                     self.look(order)
-            if order.state not in (State.LIVE, State.UNSURE):
-                self.lasting[kind] = 0
-                return
-            if refusals >= 2:
+            if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
                 break
             if not refusals and not hurried:
                 self.pause(attempt)
-        self.lasting[kind] += not refusals and not hurried
 
     def step(self) -> int:
         """A small number that differs from call to call, to keep resting prices apart."""

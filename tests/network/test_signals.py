@@ -25,7 +25,7 @@ def exchange() -> Iterator[Target]:
         yield target
 
 
-def _wait_for_orders(directory: Path, answered: int = 30) -> None:
+def _wait_for_orders(directory: Path, answered: int = 60) -> None:
     journal = directory / "report" / NAME
     for _ in range(6000):
         if journal.exists() and journal.read_bytes().count(b'"placed"') >= answered:
