@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from conformance.errors import ConfigError
-from conformance.target.settings import Settings
+from conformance.target.settings import Safety, Settings
 
 USERS, MAX_USERS = 4, 1000
 RATE, MAX_RATE = 20.0, 1000.0
@@ -25,7 +25,7 @@ class Plan:
     users: int = USERS
     rate: float = RATE
     duration_s: float = DURATION_S
-    max_orders: int = 8000
+    max_orders: int = Safety.max_orders
     seed: int = 0
     workers: int = 1
 

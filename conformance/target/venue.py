@@ -260,11 +260,11 @@ class Venue:
         exchange = self.new_order(
             side, price, quantity, account, tif, kind, quote_quantity, takes, aim, expect, scheme
         )
-        answer = try_parse(exchange.response) if exchange.response else None
         order = self.order_of(exchange)
         makers = [self.judge.ledger.get(take.order) for take in takes or ()]
         if order is None or exchange.response is None:
             self._look_at_all(makers)
+            answer = try_parse(exchange.response) if exchange.response else None
             if isinstance(answer, dict) and answer.get("error") == "SELF_TRADE":
                 self._suspect_clash(lambda: self.new_order(side, price, quantity, account, "ioc"), account)
             refused = f"a {side} by the {account} was refused: {self._outcome(exchange)}"

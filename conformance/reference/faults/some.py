@@ -13,10 +13,10 @@ from ..orders import Order
 from ..reference import Reference
 from .answers import Silence
 from .effects import stay_in_book
-from .jwt import claims_of
+from .jwt import claims_of, has_expired
 from .refusals import despite
 from .registry import fault
-from .tools import every, header, is_cancel, is_fresh, named, param, remember_request, trust, wrap
+from .tools import every, good_signature, header, is_cancel, is_fresh, named, param, remember_request, trust, wrap
 
 _OLD_S = 2
 _DEAR = 1000
@@ -48,11 +48,11 @@ def no_credentials_needed_for_old_orders(ref: Reference) -> None:
 def expired_tokens_cancel_sells(ref: Reference) -> None:
     """An expired token is good enough to cancel a sell order."""
 
-    def has_expired(incoming: Incoming) -> bool:
+    def good(incoming: Incoming) -> bool:
         parts = header(incoming, b"authorization").removeprefix(b"Bearer ").split(b".")
-        return len(parts) == 3 and 0 < float(claims_of(parts[1]).get("exp", 0)) < ref.clock.now_s()
+        return len(parts) == 3 and "exp" in claims_of(parts[1]) and has_expired(ref, parts)
 
-    trust_for(ref, lambda order: order.side == "sell", has_expired)
+    trust_for(ref, lambda order: order.side == "sell", good)
 
 
 @fault("cancel.key.timestamp.stale")
@@ -60,12 +60,10 @@ def old_timestamps_cancel_sells(ref: Reference) -> None:
     """A rightly signed request of any age cancels a sell order."""
 
     def is_signed(incoming: Incoming) -> bool:
-        account = ref.auth.accounts_by_key.get(header(incoming, b"x-mbx-apikey"))
+        given, right = good_signature(ref, incoming)
         raw = param(ref, incoming, b"timestamp") or b""
-        if account is None or not raw.isdigit() or int(raw) > ref.clock.now_ms() or is_fresh(ref, incoming):
-            return False
-        right = ref.auth.sign(ref.auth.secret_of(account), ref.auth.payload_to_sign(incoming))
-        return param(ref, incoming, b"signature") == right
+        is_old = raw.isdigit() and int(raw) <= ref.clock.now_ms() and not is_fresh(ref, incoming)
+        return is_old and bool(given) and given == right
 
     trust_for(ref, lambda order: order.side == "sell", is_signed)
 
