@@ -7,14 +7,16 @@ cleaned up in a hurry.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-HURRY_S = 6.0  # how long a clean-up may take that a signal has asked for
+HURRY_S = 6.0  # how long after a signal a clean-up may send requests
 HURRIED_S = 2.0  # how long one request of it may take
 
 _received: list[int] = []
+_since: list[float] = []  # when the first one came (monotonic, s)
 _shields = 0
 
 
@@ -32,6 +34,7 @@ def install() -> None:
 def _take(number: int, frame: FrameType | None) -> None:
     first = not _received
     _received.append(number)
+    _since.append(time.monotonic())
     if (first and not _shields) or (number == signal.SIGINT and not first):
         raise KeyboardInterrupt
 
@@ -39,6 +42,16 @@ def _take(number: int, frame: FrameType | None) -> None:
 def requested() -> bool:
     """Whether a signal has asked this process to end."""
     return bool(_received)
+
+
+def left_for(began: float) -> float | None:
+    """How long (s) a request may still take that began at `began` (monotonic, s); None without a signal since."""
+    return _since[0] + HURRIED_S - time.monotonic() if _since and began < _since[0] else None
+
+
+def hurry_until() -> float:
+    """Until when (monotonic, s) a clean-up may send requests after a signal, which has come."""
+    return _since[0] + HURRY_S
 
 
 def exit_status() -> int:

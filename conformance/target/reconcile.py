@@ -56,7 +56,7 @@ class _Hurry(Exception):
 def reconcile(venue: Venue, left: Left) -> Outcome:
     """End every order that the journal leaves open, and only those; ask the target for the rest.
 
-    Once a signal has asked the process to end, that is done without patience, and ended after `stop.HURRY_S` s.
+    Once a signal has asked the process to end, that is done without patience, and ended `stop.HURRY_S` s after it.
     """
     venue.restart("cleanup", "cleanup")
     try:
@@ -165,7 +165,7 @@ def _status(exchange: Exchange) -> str | None:
 
 def _quickly(venue: Venue, left: Left) -> Outcome:
     """Cancel all at once, then look for what is left: each as often as the time allows."""
-    outcome, until = Outcome(), time.monotonic() + stop.HURRY_S
+    outcome, until = Outcome(), stop.hurry_until()
     done: set[str] = set()
 
     def end(orders: dict[str, str]) -> None:

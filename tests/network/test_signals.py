@@ -93,10 +93,11 @@ def test_a_second_signal_does_not_stop_the_clean_up(exchange: Target, tmp_path: 
     assert exchange.open_orders() == NOTHING
 
 
-def test_a_target_that_hangs(exchange: Target, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answered", [40, 120])  # while several requests are under way in turns, and one
+def test_a_target_that_hangs(exchange: Target, tmp_path: Path, answered: int) -> None:
     """Nobody can clean up then: the end comes in time all the same, and `cleanup` can do it later."""
     run = Running(["run", "--report-dir", "report"], exchange.env(), tmp_path)
-    _wait_for_orders(tmp_path)
+    _wait_for_orders(tmp_path, answered)
     assert exchange.process is not None
     exchange.process.send_signal(signal.SIGSTOP)
     try:
