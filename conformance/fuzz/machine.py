@@ -42,10 +42,10 @@ EXERCISES = (
     "cancel.effects.final",
     "cancel.effects.own-orders",
 )
-# examples, steps in each, and seconds on a distant target, where fewer examples have to do
-BUDGETS = {"quick": (6, 12, 6), "standard": (25, 16, 6), "thorough": (120, 25, 180)}
+# examples, steps in each, and seconds on a distant target, where fewer and shorter examples have to do
+BUDGETS = {"quick": (6, 12, 4), "standard": (25, 16, 4), "thorough": (120, 25, 180)}
 _REQUESTS = 2.3  # in a step, about
-_LEAST = 2
+_LEAST, _SHORTEST = 2, 8  # examples, and steps
 _LEVELS = 4
 _BESIDE = 3  # orders at the same price that are looked at after a cancel
 _SHRINK_RUNS, _SHRINK_S = 200, 10  # examples, and seconds of requests, that may go into a shorter failure
@@ -89,7 +89,9 @@ def explore(
     Raises Undecidable if more than half of the examples were abandoned.
     """
     examples, steps, seconds = BUDGETS.get(profile, BUDGETS["standard"])
-    lasting = max(venue.client.pace * _REQUESTS * steps, 1e-9)  # s, of one example
+    pace = max(venue.client.pace * _REQUESTS, 1e-9)  # s, of a step
+    steps = max(_SHORTEST, min(steps, int(seconds / pace / _LEAST)))
+    lasting = pace * steps  # s, of one example
     examples = max(_LEAST, min(examples, int(seconds / lasting)))
     campaign = Campaign(venue, states, shrink_runs=min(_SHRINK_RUNS, int(_SHRINK_S / lasting)))
     bound = seed(seed_)(type("Trading", (Machine,), {"campaign": campaign}))

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conformance import stop
+from conformance.suite.foresight import Foresight
 from conformance.target.book import Book, HeldBand
 from conformance.target.client import FAR_S
-from conformance.target.market import SharedBand
+from conformance.target.market import Band, SharedBand
 from conformance.target.race import Arena
 from conformance.target.states import States
 from conformance.target.trouble import BookNeeded
@@ -34,8 +35,8 @@ _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy 
 MOST = 20
 FEW = 6  # lanes for cases that list orders: longer lists could be cut off
 ONE_SIDED = 2  # lanes for cases that take a whole balance: one for each side
-_WITH_BOOK = 10  # lanes that take turns with the book: one or two trade, the others do what comes before and after
-_TURNS = "answers take very long: cases that trade are tried with one credential by turns"
+_WITH_BOOK = 8  # lanes that take turns with the book: one or two trade, the others do what comes before and after
+TURNS = "answers take very long: such cases are tried with one credential, or on one side, by turns"
 _RACERS = 6  # connections of an arena
 # what a case may ask for and yet overlap with others
 SHARED = frozenset({"venue", "states", "arena", "aged", "funds", "generated"})
@@ -46,6 +47,11 @@ def lanes_for(pace: float, most: int | None) -> int:
     if pace < FAR_S:
         return 1
     return max(1, min(most or MOST, MOST, int(pace / _WORK_S)))
+
+
+def _shared(band: Band) -> SharedBand:
+    """The band for a case that has not got the book."""
+    return SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
 
 
 class Lane:
@@ -79,7 +85,9 @@ class Lane:
 class Overlapping:
     """A case that may overlap with others; `call` carries it out with what a lane gives it.
 
-    `is_twin` says that there is the same case with another credential, whose turn it is (`suite/twins.py`). Of the
+    `is_twin` says that there is the same case with another credential, whose turn it is (`suite/twins.py`); `few`
+    that it goes with a few others, so that it is left out then even if it does not trade; `long` ones
+    begin first. Of the
     cases with the same `key` one is carried out at a time.
     """
 
@@ -87,14 +95,16 @@ class Overlapping:
     requirements: list[str]
     call: Callable[[Lane], object]
     is_twin: bool = False
+    few: bool = False
+    long: bool = False
     key: str | None = None
 
 
 class Lanes:
     """Carries cases out in `count` lanes. `outcomes` has those that need not be carried out again alone.
 
-    Each case is tried without the book first. One that asks for it is put off, to one of the few lanes that take
-    turns with it.
+    Each case is tried without the book first, but for those of which it is foreseen that they trade. One that asks
+    for the book is put off, to one of the few lanes that take turns with it.
     """
 
     def __init__(self, session: Session, count: int) -> None:
@@ -102,18 +112,24 @@ class Lanes:
         self.outcomes: dict[str, tuple[str, str | None]] = {}
         self._book = Book()
         self._untried: deque[Overlapping] = deque()
-        self._put_off: deque[Overlapping] = deque()
-        self._trying = 0
+        self._one_sided: deque[Overlapping] = deque()  # put off until they have the book
+        self._both_sides: deque[Overlapping] = deque()  # the same; they come last, since they must wait for both
+        self._trying = self._with_book = 0  # cases under way, without and with the book
         self._keys: set[str | None] = set()  # those of the cases under way
         self._lock = threading.Condition()
         self._failures: list[BaseException] = []
 
     def carry_out(self, cases: list[Overlapping]) -> None:
         """Carry out all; returns when the last has ended. Raises what a case raised that broke, or Ctrl-C."""
-        self._untried.extend(cases)
+        venue = self.session.venue.beside(0, self._book)
+        venue.band = _shared(venue.band)
+        foresight = Foresight(venue)
+        for case in sorted(cases, key=lambda case: not case.long):
+            needed = foresight.needs(case.call) if case.key is None else None
+            self._untried.append(case) if needed is None else self._put_off(case, needed)
         lanes = [Lane(self.session, self.session.venue.beside(number, self._book)) for number in range(self.count)]
         threads = [
-            threading.Thread(target=self._work, args=(lane, number), name=f"lane {number}", daemon=True)
+            threading.Thread(target=self._work, args=(lane,), name=f"lane {number}", daemon=True)
             for number, lane in enumerate(lanes)
         ]
         try:
@@ -146,12 +162,13 @@ class Lanes:
     def _stop(self) -> None:
         with self._lock:
             self._untried.clear()
-            self._put_off.clear()
+            self._one_sided.clear()
+            self._both_sides.clear()
             self._lock.notify_all()
 
-    def _work(self, lane: Lane, number: int) -> None:
+    def _work(self, lane: Lane) -> None:
         band = lane.venue.band
-        free = SharedBand(band.rules, band.floor, band.ceil, band.quiet, band.lane)
+        free = _shared(band)
         held = HeldBand(
             *(band.rules, band.floor, band.ceil, band.quiet, band.lane),
             book=self._book,
@@ -160,7 +177,7 @@ class Lanes:
             check=lambda: lane.venue.client.limits.check("suite"),
         )
         try:
-            while (found := self._next(number)) is not None:
+            while (found := self._next()) is not None:
                 case, untried = found
                 lane.venue.band = free if untried else held
                 self._one(lane, case, untried)
@@ -168,36 +185,47 @@ class Lanes:
             self._failures.append(error)
             self._stop()
 
-    def _next(self, number: int) -> tuple[Overlapping, bool] | None:
+    def _next(self) -> tuple[Overlapping, bool] | None:
         """The next case for a lane, and whether it is still untried; None if none is left or will be put off."""
         with self._lock:
             while True:
-                if number < _WITH_BOOK and self._put_off:
-                    return self._put_off.popleft(), False
+                put_off = self._one_sided or self._both_sides
+                if put_off and (self._with_book < _WITH_BOOK or not self._untried):
+                    self._with_book += 1
+                    return put_off.popleft(), False
                 for case in self._untried:
                     if case.key is None or case.key not in self._keys:
                         self._untried.remove(case)
                         self._keys.add(case.key)
                         self._trying += 1
                         return case, True
-                if number >= _WITH_BOOK or not self._trying:
+                if not self._trying:
                     return None
                 self._lock.wait()
 
+    def _put_off(self, case: Overlapping, needed: BookNeeded) -> None:
+        (self._one_sided if needed.one_sided else self._both_sides).append(case)
+
     def _one(self, lane: Lane, case: Overlapping, untried: bool) -> None:
-        outcome = None
+        outcome, needed = None, None
+        turns = case.is_twin and self.session.takes_turns
         try:
-            outcome = self.session.carry_out(case.name, case.requirements, lambda: case.call(lane), lane)
-        except BookNeeded:
-            if case.is_twin and self.session.takes_turns:
-                outcome = self.session.leave_out(case.name, case.requirements, _TURNS)
+            if turns and (case.few or not untried):
+                outcome = self.session.leave_out(case.name, case.requirements, TURNS)
+            else:
+                outcome = self.session.carry_out(case.name, case.requirements, lambda: case.call(lane), lane)
+        except BookNeeded as book:
+            needed = book
+            if turns:
+                outcome = self.session.leave_out(case.name, case.requirements, TURNS)
         finally:
             self._book.release(lane.venue)
             with self._lock:
                 self._trying -= untried
+                self._with_book -= not untried
                 self._keys.discard(case.key)
-                if untried and outcome is None:
-                    self._put_off.append(case)
+                if outcome is None and needed is not None:
+                    self._put_off(case, needed)
                 self._lock.notify_all()
         if outcome is not None and outcome[0] != "undecided":
             self.outcomes[case.name] = outcome

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["Session"]()
 _OUTCOMES = pytest.StashKey[dict[str, tuple[str, str | None]]]()
+_TWINS = pytest.StashKey[set[str]]()
 _FAILURE = pytest.StashKey[SuiteError]()
 _ALONGSIDE = "spot-conformance-alongside"
 _MARKS = (
@@ -29,6 +30,8 @@ _MARKS = (
     "alone: the case may not overlap with others",
     "few: the case lists open orders, so it overlaps with a few others only",
     "one_sided: the case takes the whole balance for its side, so it overlaps with one of the other side only",
+    "by_turns(name): where answers take very long, it is tried with each value of this parameter by turns",
+    "long: the case waits for many answers, so it begins first where cases overlap",
     "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
 )
@@ -123,22 +126,24 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
     from conformance.suite.lanes import FEW, MOST, ONE_SIDED
+    from conformance.suite.twins import twins
 
     session.config.stash[_OUTCOMES] = {}
+    left_out = twins(item for item in session.items if isinstance(item, pytest.Function))
+    session.config.stash[_TWINS] = left_out
     for group, most in enumerate((MOST, FEW, ONE_SIDED)):
-        cases = list(_overlapping(session.items, group))
+        cases = list(_overlapping(session.items, group, left_out))
         session.config.stash[_OUTCOMES] |= session.config.stash[_SESSION].overlap(cases, most)
 
 
-def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
+def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> Iterator[Overlapping]:
     """The cases that may overlap, those that ask for nothing but what each lane has.
 
-    With most others (group 0), with a few (1), or with one of the other side (2).
+    With most others (group 0), with a few (1), or with one of the other side (2). Of those whose twin is tried,
+    `left_out` has the node ids.
     """
     from conformance.suite.lanes import SHARED, Overlapping
-    from conformance.suite.twins import twins
 
-    left_out = twins(item for item in items if isinstance(item, pytest.Function))
     for item in items:
         assert isinstance(item, pytest.Function)
         names = item._fixtureinfo.argnames
@@ -148,7 +153,15 @@ def _overlapping(items: list[pytest.Item], group: int) -> Iterator[Overlapping]:
             continue
         call = _call(item.obj, given, asked)
         key = str(given["side"]) if group == 2 else None
-        yield Overlapping(case_name(item), requirements_of(item), call, item.nodeid in left_out, key)
+        yield Overlapping(
+            case_name(item),
+            requirements_of(item),
+            call,
+            item.nodeid in left_out,
+            few=group == 1,
+            long=item.get_closest_marker("long") is not None,
+            key=key,
+        )
 
 
 def _group(item: pytest.Item) -> int | None:
@@ -240,6 +253,15 @@ def scheme(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+def _is_left_out(item: pytest.Function) -> bool:
+    """Whether a case goes alone whose twin is tried; those that take whole balances choose for themselves."""
+    return (
+        _group(item) is None
+        and "funds" not in item.fixturenames
+        and item.nodeid in item.config.stash.get(_TWINS, ())
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Carry out a case; fail it for what the oracle found, skip it for what could not be had."""
@@ -248,7 +270,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     name = case_name(pyfuncitem)
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    outcome, reason = pyfuncitem.config.stash.get(_OUTCOMES, {}).get(name) or session.carry_out(
+    known = pyfuncitem.config.stash.get(_OUTCOMES, {}).get(name)
+    if known is None and session.takes_turns and _is_left_out(pyfuncitem):
+        from conformance.suite.lanes import TURNS
+
+        known = session.leave_out(name, requirements_of(pyfuncitem), TURNS)
+    outcome, reason = known or session.carry_out(
         name, requirements_of(pyfuncitem), lambda: pyfuncitem.obj(**arguments)
     )
     if outcome == "failed":

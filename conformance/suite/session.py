@@ -233,7 +233,7 @@ class Session:
 
     @property
     def takes_turns(self) -> bool:
-        """Whether cases that trade are to be tried with one credential by turns."""
+        """Whether cases that trade, list orders or go alone are to be tried with one credential by turns."""
         return len(self.settings.owner.schemes) > 1 and self.venue.is_very_far
 
     def leave_out(self, name: str, requirements: list[str], why: str) -> tuple[str, str | None]:

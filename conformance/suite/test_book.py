@@ -49,6 +49,7 @@ def _take_in_turn(venue: Venue, states: States, turns: Sequence[tuple[Order, str
 
 
 @pytest.mark.exercises(_OWN, "cancel.effects.off-book")
+@pytest.mark.by_turns("side")
 @SIDES
 @pytest.mark.parametrize("position", POSITIONS)
 def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, position: str) -> None:
@@ -112,6 +113,7 @@ def test_small_neighbours_of_a_large_one(venue: Venue, states: States, scheme: s
 
 
 @pytest.mark.exercises(_OWN, "cancel.effects.off-book")
+@pytest.mark.by_turns("side")
 @SIDES
 @pytest.mark.parametrize("position", [1, 2], ids=["in between", "last"])
 def test_other_prices_trade_on(venue: Venue, states: States, side: str, position: int) -> None:

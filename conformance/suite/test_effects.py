@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from conformance.oracle.ledger import State
@@ -151,12 +154,14 @@ def _lists(venue: Venue, account: str) -> bool:
 def test_still_canceled(venue: Venue, aged: Aged) -> None:
     """At the end of the run, orders that were canceled in the course of it are as they were, and so are fills."""
     ended = [order for order in venue.judge.ledger.orders.values() if order.state is State.CANCELED and order.exact]
+    tasks: list[Callable[[], object]] = []
     for some in ([order for order in ended if order.fills], [order for order in ended if not order.fills]):
-        venue.look_all(some[:: max(1, len(some) // _SAMPLE)])
-    for account in venue.settings.accounts:
-        venue.open_orders(account)
+        tasks += [partial(venue.look, order) for order in some[:: max(1, len(some) // _SAMPLE)]]
+    tasks += [partial(venue.open_orders, account) for account in venue.settings.accounts]
     if aged.window is not None:
-        venue.trades("owner", limit=LONG_LIST)
+        tasks.append(partial(venue.trades, "owner", limit=LONG_LIST))
+    venue.client.together(tasks)
+    if aged.window is not None:
         venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST, window=aged.window)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
 
@@ -122,8 +123,8 @@ def test_hostile_form_of_a_live_id(venue: Venue, states: States, scheme: str, na
 @pytest.mark.profile("standard")
 def test_empty_id(venue: Venue, states: States, scheme: str) -> None:
     """Without an id nothing is canceled. Not sent where the account holds orders that are not ours."""
-    order = states.open("buy")
-    listed = venue.open_orders("owner")
+    tasks: list[Callable[[], Any]] = [lambda: states.open("buy"), lambda: venue.open_orders("owner")]
+    order, listed = venue.client.together(tasks)
     if listed is None or any(venue.judge.ledger.get(str(item.get("id"))) is None for item in listed):
         raise NotExercised("the account holds orders that are not ours, or does not list its orders")
     venue.cancel("", scheme=scheme, aim="cancel.errors.empty-id")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -281,8 +284,9 @@ def _attempt(
     exchange = venue.new_order(side, price, quantity, tif="post_only", aim=aim, expect=expect)
     body = try_parse(exchange.response) if exchange.response else None
     order = venue.judge.ledger.get(str(body.get("id"))) if isinstance(body, dict) else None
+    tasks: list[Callable[[], Any]] = [partial(_own_trades, venue)]
     if order is not None:
-        end(venue, order)
-    after = _own_trades(venue)
+        tasks.append(partial(end, venue, order))
+    after = venue.client.together(tasks)[0]
     venue.recorder.note("funds", venue.case, attempt=exchange.n, before=before, after=after)
     return order is not None

@@ -9,6 +9,7 @@ from conformance.target.states import States
 from conformance.target.venue import Venue
 
 
+@pytest.mark.long
 @pytest.mark.exercises(*EXERCISES)
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("filled", [False, True], ids=["others", "partially filled"])

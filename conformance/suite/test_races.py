@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_cancel_and_fill(venue: Venue, states: States, arena: Arena, whole: bool
     def race(trial: int) -> RaceRecord:
         side = _SIDES[trial // 2 % 2]
         (price,) = venue.band.levels(1, resting=side)
-        order = states.open(side, price=price, quantity=states.units("6"))
+        order = arena.while_warming(6, lambda: states.open(side, price=price, quantity=states.units("6")))
         if trial % 3 == 2:
             states.take(order, states.units("1"))
         sizes = [order.remaining] if whole else [states.units("1"), states.units("1.5"), states.units("2")]
@@ -180,7 +181,7 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
         names = list(venue.settings.accounts)
         places = [partial(states.open, side, account=name, price=price, quantity=size) for name in (*names, *names)]
         places += [partial(states.open, OTHER_SIDE[side], account=name) for name in names]
-        orders = venue.client.together(places)
+        orders = arena.while_warming(len(places), lambda: venue.client.together(places))
         calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=trial)]
         overlapped = arena.side_by_side(calls, orders[0])
         venue.look_all(orders)
@@ -229,7 +230,7 @@ def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
     def race(trial: int) -> bool:
         side = _SIDES[trial % 2]
         (price,) = venue.band.levels(1, resting=side)
-        order = states.open(side, price=price, quantity=states.units("2"))
+        order = arena.while_warming(2, lambda: states.open(side, price=price, quantity=states.units("2")))
         placed = venue.order_call(side, price, states.units("2"), venue.credential("owner"))
         (cancel,) = _cancels(venue, order, 1, first=trial)
         overlapped = arena.side_by_side([cancel.call, placed], order)
@@ -253,8 +254,12 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
     """A cancel or a cancel-all ends the order, not both. Only where the account has no orders but ours."""
 
     def race(trial: int) -> RaceRecord:
-        order = states.open(_SIDES[trial % 2])
-        _only_ours(venue)
+        places: list[Callable[[], Any]] = [
+            lambda: states.open(_SIDES[trial % 2]),
+            lambda: venue.open_orders("owner"),
+        ]
+        order, rows = arena.while_warming(3, lambda: venue.client.together(places))
+        _check_ours(venue, rows)
         schemes = venue.account("owner").schemes
         credential = venue.credential("owner", schemes[trial % len(schemes)])
         call = Call(
@@ -275,8 +280,7 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
     _repeat(venue, "cancel.races.cancel-all", race)
 
 
-def _only_ours(venue: Venue) -> None:
-    rows = venue.open_orders("owner")
+def _check_ours(venue: Venue, rows: list[dict[str, Any]] | None) -> None:
     if rows is None:
         raise NotExercised("the target does not list open orders, so a cancel-all might end somebody's orders")
     for row in rows:

@@ -60,6 +60,7 @@ def test_after_a_self_trade(venue: Venue, states: States, scheme: str, side: str
     if exchange.response is None or exchange.response.status == 200:
         order.state = State.UNSURE
         raise NotExercised("the target lets an account trade with itself")
+    venue.done_trading()
     venue.look(order)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
@@ -108,6 +109,7 @@ def test_other_language(venue: Venue, states: States, scheme: str) -> None:
     venue.look(order)
 
 
+@pytest.mark.long
 @pytest.mark.exercises("cancel.success.open")
 @pytest.mark.profile("standard")
 def test_many_at_once(venue: Venue, states: States, scheme: str) -> None:

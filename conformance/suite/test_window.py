@@ -78,6 +78,7 @@ def _by_orders(orders: Iterable[Order]) -> list[tuple[float, float]]:
     return [(low * 1000, high * 1000)] if low <= high else []
 
 
+@pytest.mark.long
 @pytest.mark.exercises("cancel.key.timestamp.window-inside", "cancel.key.timestamp.window-outside")
 def test_window(venue: Venue, states: States) -> None:
     """Just inside ±5000 ms is accepted and just outside is refused, on the target's clock.

@@ -128,7 +128,7 @@ class SharedBand(Band):
 
     def levels(self, count: int, *, gap: int = 40, resting: str | None = None) -> list[Decimal]:
         """Raises BookNeeded."""
-        raise BookNeeded
+        raise BookNeeded(one_sided=resting is not None)
 
 
 def default_band(rules: Rules, hint: Decimal | None = None) -> Band:

@@ -6,18 +6,21 @@ import itertools
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from conformance import stop
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order
 from conformance.record import Exchange
+from conformance.target.abilities import UNKNOWN_ID
 from conformance.target.client import FAR_S, Call, again, results
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import LONG_LIST, Venue
 
+T = TypeVar("T")
 DRIVER = "races"
 _BARRIER_S = 10.0
 _WARM_S = 1.0  # servers let connections idle for longer than that
@@ -63,7 +66,7 @@ class Arena:
         if venue.placed + takers > venue.settings.safety.max_orders:
             raise Undecidable(f"the limit of {venue.settings.safety.max_orders} orders is reached")
         venue.placed += takers
-        self._warm(order, len(runners))
+        self._warm(order.id, order.account, len(runners))
         name = f"{venue.case} {next(_ids)}"
         driver, venue.driver = venue.driver, DRIVER
         try:
@@ -84,7 +87,7 @@ class Arena:
         were under way at the same time.
         """
         venue = self.venue
-        self._warm(order, len(calls))
+        self._warm(order.id, order.account, len(calls))
         name = f"{venue.case} {next(_ids)}"
         try:
             done = self._run(name, [Runner(call) for call in calls])
@@ -94,18 +97,27 @@ class Arena:
         done.sort(key=lambda exchange: exchange.start)
         return any(later.start < sooner.end for sooner, later in itertools.pairwise(done))
 
-    def _warm(self, order: Order, count: int) -> None:
+    def while_warming(self, count: int, task: Callable[[], T]) -> T:
+        """What `task` returns; where answers take long, the connections are opened at the same time."""
+        if self.venue.client.pace <= FAR_S:
+            return task()
+        found: list[T] = []
+        tasks = [lambda: found.append(task()), lambda: self._warm(UNKNOWN_ID, "owner", count)]
+        self.venue.client.together(tasks)
+        return found[0]
+
+    def _warm(self, order_id: str, account: str, count: int) -> None:
         """Open the connections (a server may have closed them since), and learn the pace."""
         fresh = count <= self._warmed[0] and time.monotonic() < self._warmed[1] + _WARM_S
         if (
             fresh and self.venue.client.pace > FAR_S
         ):  # close by it takes no time, and clients just woken overlap more
             return
-        credential = self.venue.credential(order.account)
+        credential = self.venue.credential(account)
         call = Call(
             "query_order",
             "GET",
-            f"/spot/orders/{order.id}",
+            f"/spot/orders/{order_id}",
             signer=credential.signer,
             auth=credential.auth,
             case=self.venue.case,

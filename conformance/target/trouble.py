@@ -31,4 +31,8 @@ class LimitReached(Exception):
 
 
 class BookNeeded(Exception):
-    """The case needs the book for itself, and shares it with others now."""
+    """The case needs the book for itself, or one side of it if `one_sided`, and shares it with others now."""
+
+    def __init__(self, *, one_sided: bool = False) -> None:
+        super().__init__()
+        self.one_sided = one_sided

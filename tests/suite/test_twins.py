@@ -1,4 +1,4 @@
-"""On a very distant target one of two cases that differ in the credential alone has to do."""
+"""On a very distant target one of two cases that differ in the credential, or the side, alone has to do."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def _groups(items: list[pytest.Function]) -> dict[tuple[str, ...], dict[str, str
     groups: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for item in items:
         given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-        if (scheme := given.pop("scheme", None)) is not None:
-            groups[item.originalname, *map(repr, given.items())][str(scheme)] = item.nodeid
+        mark = item.get_closest_marker("by_turns")
+        if (value := given.pop(mark.args[0] if mark else "scheme", None)) is not None:
+            groups[item.originalname, *map(repr, given.items())][str(value)] = item.nodeid
     return groups
 
 
@@ -61,6 +62,15 @@ def test_each_credential_comes_with_each_side(items: list[pytest.Function]) -> N
             seen.update((one, scheme) for one in given if "side" in one)
     assert len(seen) == 4
     assert min(seen.values()) >= 2
+
+
+def test_each_position_is_tried_on_one_side(items: list[pytest.Function]) -> None:
+    """And each side comes with one position at least."""
+    left_out = twins(items)
+    kept = [item for item in items if item.originalname == "test_own_neighbours_trade_on"]
+    kept = [item for item in kept if item.nodeid not in left_out]
+    assert sorted(item.callspec.params["position"] for item in kept) == ["first", "in between", "last"]
+    assert {item.callspec.params["side"] for item in kept} == {"buy", "sell"}
 
 
 @pytest.mark.parametrize(
