@@ -9,14 +9,16 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from compileall import compile_dir
 from dataclasses import dataclass
 from pathlib import Path
 
+import conformance
 from benchmarks.exchanges import own_code, reference_cancel
 from benchmarks.generated import driver
 from benchmarks.judging import judging
 from benchmarks.measure import Row
-from benchmarks.verdicts import Run, verdict, verdicts
+from benchmarks.verdicts import Run, kill_matrix, verdict, verdicts
 from conformance import __version__
 
 README = Path(__file__).parents[1] / "README.md"
@@ -25,7 +27,10 @@ BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. `source` are the arguments of the run whose record is made longer."""
+    """How much is measured. `source` are the arguments of the run whose record is made longer.
+
+    `faults` are those of the kill matrix, all without any.
+    """
 
     repeats: int
     exchanges: int
@@ -35,6 +40,7 @@ class Sizes:
     runs: tuple[Run, ...]
     growth: tuple[Run, ...]
     run_repeats: int
+    faults: tuple[str, ...]
 
 
 _STANDARD = ("--profile", "standard")
@@ -56,6 +62,7 @@ FULL = Sizes(
         Run("thorough (1000 generated cases, not 150)", ("--profile", "thorough")),
     ),
     run_repeats=3,
+    faults=(),
 )
 _TINY = ("--profile", "quick", "--only", "cancel.fields.status")
 SMOKE = Sizes(
@@ -67,6 +74,7 @@ SMOKE = Sizes(
     runs=(Run("one requirement, round trips of 5 ms", _TINY, 0.005),),
     growth=(Run("one requirement", _TINY),),
     run_repeats=1,
+    faults=("status-in-upper-case",),
 )
 
 
@@ -81,6 +89,7 @@ def _sections(sizes: Sizes, place: Path) -> dict[str, Callable[[], list[Row]]]:
         "generated": lambda: driver(place / "generated", sizes.cases, min(sizes.repeats, 3)),
         "judge": judged,
         "verdict": lambda: verdicts(place, sizes.runs, sizes.run_repeats),
+        "matrix": lambda: kill_matrix(place, sizes.faults),
         "growth": lambda: verdicts(place, sizes.growth, 1),
     }
 
@@ -118,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.sections) - set(names):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    compile_dir(Path(conformance.__file__).parent, quiet=1)  # as pip does when it installs
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="spot-benchmarks-") as place:
         for name, section in _sections(SMOKE if chosen.smoke else FULL, Path(place)).items():

@@ -60,6 +60,26 @@ def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
     return seconds, int(results["requests"]), str(results["verdict"])
 
 
+def kill_matrix(directory: Path, faults: Sequence[str]) -> list[Row]:
+    """`faults run`: all of the catalogue, or those named, each against the suite, once."""
+    began = time.perf_counter()
+    ended = subprocess.run(
+        [str(Path(sys.executable).parent / "spot-conformance"), "faults", "run", "--json", "matrix.json", *faults],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    seconds = time.perf_counter() - began
+    if ended.returncode not in (0, 1):
+        raise RuntimeError(
+            f"faults run ended with {ended.returncode}:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        )
+    killed = [row["killed"] for row in json.loads((directory / "matrix.json").read_text())["outcomes"]]
+    return [Row("seconds for the kill matrix", f"{seconds:.0f}", f"{sum(killed)} of {len(killed)} faults found")]
+
+
 def verdicts(directory: Path, runs: Sequence[Run], repeats: int) -> list[Row]:
     """All runs in turn, `repeats` times; those on a distant target, which take minutes and mostly wait, once."""
     found: dict[str, list[tuple[float, int, str]]] = {run.name: [] for run in runs}

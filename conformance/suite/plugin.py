@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["Session"]()
 _OUTCOMES = pytest.StashKey[dict[str, tuple[str, str | None]]]()
-_TWINS = pytest.StashKey[set[str]]()
+TWINS = pytest.StashKey[set[str]]()
 _FAILURE = pytest.StashKey[SuiteError]()
 _ALONGSIDE = "spot-conformance-alongside"
 _MARKS = (
@@ -130,7 +130,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
     session.config.stash[_OUTCOMES] = {}
     left_out = twins(item for item in session.items if isinstance(item, pytest.Function))
-    session.config.stash[_TWINS] = left_out
+    session.config.stash[TWINS] = left_out
     for group, most in enumerate((MOST, FEW, ONE_SIDED)):
         cases = list(_overlapping(session.items, group, left_out))
         session.config.stash[_OUTCOMES] |= session.config.stash[_SESSION].overlap(cases, most)
@@ -253,12 +253,12 @@ def scheme(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def _is_left_out(item: pytest.Function) -> bool:
+def is_left_out(item: pytest.Function) -> bool:
     """Whether a case goes alone whose twin is tried; those that take whole balances choose for themselves."""
     return (
         _group(item) is None
         and "funds" not in item.fixturenames
-        and item.nodeid in item.config.stash.get(_TWINS, ())
+        and item.nodeid in item.config.stash.get(TWINS, ())
     )
 
 
@@ -271,7 +271,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     name = case_name(pyfuncitem)
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     known = pyfuncitem.config.stash.get(_OUTCOMES, {}).get(name)
-    if known is None and session.takes_turns and _is_left_out(pyfuncitem):
+    if known is None and session.takes_turns and is_left_out(pyfuncitem):
         from conformance.suite.lanes import TURNS
 
         known = session.leave_out(name, requirements_of(pyfuncitem), TURNS)

@@ -40,7 +40,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_command_line(tmp_path: Path) -> None:
     """All peers are measured beside us, and the table is written."""
-    sections = ["exchange", "reference", "generated", "judge", "verdict"]
+    sections = ["exchange", "reference", "generated", "judge", "verdict", "matrix"]
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--smoke", "--output", str(tmp_path / "table.md"), *sections],
         cwd=ROOT,
@@ -52,7 +52,14 @@ def test_command_line(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     table = (tmp_path / "table.md").read_text()
     assert ended.stdout.strip() == table.strip()
-    for peer in ("bare httpx", "schemathesis CLI", "bare Starlette route", "peak memory", "round trips of 5 ms"):
+    for peer in (
+        "bare httpx",
+        "schemathesis CLI",
+        "bare Starlette route",
+        "peak memory",
+        "round trips of 5 ms",
+        "1 of 1 faults found",
+    ):
         assert peer in table
     assert table.count("\n| ") > 7
 

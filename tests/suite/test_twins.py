@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from conformance.runner import CASES
+from conformance.suite import plugin
 from conformance.suite.session import Session
 from conformance.suite.twins import twins
 from conformance.target.venue import Venue
@@ -29,8 +30,8 @@ class _Items:
 def items() -> list[pytest.Function]:
     taken = _Items()
     arguments = [str(CASES), f"--rootdir={CASES}", "-c", str(CASES / "pytest.ini"), "--collect-only"]
-    for plugin in ("terminal", "cacheprovider", "schemathesis", "xdist"):
-        arguments += ["-p", f"no:{plugin}"]
+    for unwanted in ("terminal", "cacheprovider", "schemathesis", "xdist"):
+        arguments += ["-p", f"no:{unwanted}"]
     assert pytest.main(arguments, plugins=[taken]) == 0
     return taken.items
 
@@ -71,6 +72,14 @@ def test_each_position_is_tried_on_one_side(items: list[pytest.Function]) -> Non
     kept = [item for item in kept if item.nodeid not in left_out]
     assert sorted(item.callspec.params["position"] for item in kept) == ["first", "in between", "last"]
     assert {item.callspec.params["side"] for item in kept} == {"buy", "sell"}
+
+
+def test_which_go_alone_by_turns(items: list[pytest.Function]) -> None:
+    """Those that take whole balances choose their credential themselves."""
+    assert not any(map(plugin.is_left_out, items))  # where nothing overlaps, nothing was noted
+    items[0].config.stash[plugin.TWINS] = twins(items)
+    names = [item.originalname for item in items if plugin.is_left_out(item)]
+    assert sorted(names) == ["test_empty_id", "test_market_remainder"]
 
 
 @pytest.mark.parametrize(

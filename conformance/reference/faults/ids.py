@@ -48,6 +48,13 @@ def any_letters_make_an_id(ref: Reference) -> None:
     wrap(ref.api, "is_uuid", lambda original, raw: shape.fullmatch(raw) is not None)
 
 
+@fault("cancel.errors.not-found.unknown")
+def ids_of_version_7_are_malformed(ref: Reference) -> None:
+    """A UUID of version 7, younger than the check for one, is answered with 400."""
+    shape = re.compile(rb".{14}[^7]")
+    wrap(ref.api, "is_uuid", lambda original, raw: original(raw) and shape.match(raw) is not None)
+
+
 @fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
 def ids_are_cut_to_their_length(ref: Reference) -> None:
     """What follows the 36 characters of an id is ignored, so that a longer id cancels the order."""
