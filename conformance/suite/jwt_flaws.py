@@ -59,6 +59,17 @@ def _unsigned(algorithm: str, *, keep: bool = False) -> Forge:
     return forge
 
 
+def _as_of(algorithm: str) -> Forge:
+    """Name another algorithm, for which there may be no check; the signature is wrong for any."""
+
+    def forge(account: Account) -> str:
+        header, payload, signature = _parts(account)
+        header = encode_segment({"alg": algorithm, "typ": "JWT"})
+        return f"Bearer {header}.{payload}.{_other_letter(signature)}"
+
+    return forge
+
+
 # a header that brings the key to check it with along, as RFC 7515 (section 4.1.3) lets it: that of "secret"
 _OWN_KEY = '{"alg":"HS256","typ":"JWT","jwk":{"kty":"oct","k":"c2VjcmV0"}}'
 
@@ -117,6 +128,15 @@ JWT_FLAWS = (
         "first half",
         'parts; AUTH="Bearer $HEAD.$CLAIMS.${TAIL:0:$((${#TAIL} / 2))}"',
         _signature_part(lambda s: s[: len(s) // 2]),
+    ),
+    *(
+        JwtFlaw(
+            _JWT + "altered-signature",
+            f"another letter, as of {algorithm}",
+            f'parts; AUTH="Bearer $(head_of {algorithm}).$CLAIMS.$(other_letter "$TAIL")"',
+            _as_of(algorithm),
+        )
+        for algorithm in ("HS512", "RS256")
     ),
     JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
     JwtFlaw(
