@@ -43,9 +43,12 @@ EXERCISES = (
     "cancel.effects.own-orders",
 )
 # examples, steps in each, and seconds on a distant target, where fewer and shorter examples have to do
-BUDGETS = {"quick": (6, 12, 4), "standard": (25, 16, 4), "thorough": (120, 25, 180)}
-_REQUESTS = 2.3  # in a step, about
-_LEAST, _SHORTEST = 2, 8  # examples, and steps
+BUDGETS = {"quick": (6, 12, 3), "standard": (25, 16, 3), "thorough": (120, 25, 180)}
+_REQUESTS = 2.9  # in a step, about
+_SHORTEST = 8  # steps
+_SIMPLEST = (
+    2  # examples that Hypothesis begins with, in which all steps are alike: where few are carried out, others
+)
 _LEVELS = 4
 _BESIDE = 3  # orders at the same price that are looked at after a cancel
 _SHRINK_RUNS, _SHRINK_S = 200, 10  # examples, and seconds of requests, that may go into a shorter failure
@@ -64,7 +67,10 @@ class Broken(Exception):
 
 @dataclass
 class Campaign:
-    """One run of the machine: what all its examples share. `story` is the shortest failing sequence so far."""
+    """One run of the machine: what all its examples share. `story` is the shortest failing sequence so far.
+
+    The first examples, `simplest` of them, are not carried out.
+    """
 
     venue: Venue
     states: States
@@ -73,6 +79,7 @@ class Campaign:
     story: list[str] = field(default_factory=list)
     runs_after: int = 0
     shrink_runs: int = _SHRINK_RUNS
+    simplest: int = 0
 
     @property
     def exhausted(self) -> bool:
@@ -88,15 +95,17 @@ def explore(
     With a `database` the sequences that failed earlier, or elsewhere, come first. What was found is in the judge.
     Raises Undecidable if more than half of the examples were abandoned.
     """
-    examples, steps, seconds = BUDGETS.get(profile, BUDGETS["standard"])
+    budget, steps, seconds = BUDGETS.get(profile, BUDGETS["standard"])
     pace = max(venue.client.pace * _REQUESTS, 1e-9)  # s, of a step
-    steps = max(_SHORTEST, min(steps, int(seconds / pace / _LEAST)))
+    steps = max(_SHORTEST, min(steps, int(seconds / pace)))
     lasting = pace * steps  # s, of one example
-    examples = max(_LEAST, min(examples, int(seconds / lasting)))
-    campaign = Campaign(venue, states, shrink_runs=min(_SHRINK_RUNS, int(_SHRINK_S / lasting)))
+    examples = max(1, min(budget, int(seconds / lasting)))
+    simplest = _SIMPLEST if examples < budget and database is None else 0
+    shrink_runs = min(_SHRINK_RUNS, int(_SHRINK_S / lasting))
+    campaign = Campaign(venue, states, shrink_runs=shrink_runs, simplest=simplest)
     bound = seed(seed_)(type("Trading", (Machine,), {"campaign": campaign}))
     config = settings(
-        max_examples=examples,
+        max_examples=examples + simplest,
         stateful_step_count=steps,
         database=database,
         deadline=None,
@@ -145,7 +154,8 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         campaign = self.campaign
         self.venue, self.states = campaign.venue, campaign.states
-        self.over = campaign.exhausted
+        self.over = campaign.exhausted or campaign.simplest > 0
+        campaign.simplest -= campaign.simplest > 0
         self.orders: list[Order] = []
         self.names: dict[str, str] = {}
         self.story: list[str] = []

@@ -19,7 +19,7 @@ from conformance.target.venue import Venue
 
 _LIVE = ("open", "partially_filled")
 _TRIES = 8
-_PACE_S = 0.005  # with answers slower than that orders are looked after several at a time
+_PACE_S = 0.002  # with answers slower than that orders are looked after several at a time
 _AT_ONCE = 32  # cancels at a time in a hurry
 _GIVE_UP = 2  # orders in a row that the target could not be asked about, after which it is not asked any more
 _SETTLE_S, _SHORTLY_S = (
