@@ -97,6 +97,8 @@ def _judge_funds_probe(judge: Judge, exchange: Exchange, accepted: bool, seen: s
         if accepted
         else ("the funds of the canceled order are still locked", "the order is accepted")
     )
+    if not accepted and aim.endswith("released-once"):
+        message = "the cancel took funds that the order had not locked"
     seen = f"{seen}, the order is accepted" if accepted else seen
     scheme = exchange.auth.scheme if exchange.auth else None
     # a cancel that ends other orders of the account as well moves its funds too: that mistake explains it

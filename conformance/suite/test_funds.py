@@ -17,7 +17,7 @@ from conformance.suite.balance import DISTANT_S, end, largest
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.target.race import Arena
-from conformance.target.states import Fills, States
+from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -30,7 +30,7 @@ _ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the b
 _FILLS = {
     "partially filled": Fills(resting=("3", "1")),
     "nearly filled": Fills(resting=("3", "8.9")),
-    "bought for less": Fills(improved=("2",)),
+    "bought for less": Fills(improved=("2",), resting=("1",)),
 }
 _BY_TURNS = (  # each with one credential, the next one with the other
     *(("nearly filled", side) for side in ("buy", "sell")),
@@ -83,6 +83,24 @@ def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, f
     _only_to_the_lot(venue)
     scheme = _by_turns(venue, _BY_TURNS.index((state, side)))
     _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
+
+
+@pytest.mark.exercises("cancel.effects.lock-released-once")
+@pytest.mark.alone
+@pytest.mark.profile("standard")
+@SIDES
+def test_proceeds_are_kept(venue: Venue, states: States, side: str, funds: dict[str, Decimal]) -> None:
+    """What an order has brought before its cancel can still be spent, to the lot, and not more."""
+    _only_to_the_lot(venue)
+    order = _make(venue, states, side, "partially filled")
+    assert order is not None
+    other = OTHER_SIDE[side]
+    price, before = venue.band.resting(other), _own_trades(venue)
+    most, too_much = _most(venue, other, price, funds)
+    end(venue, order, _by_turns(venue, side == "sell"))
+    _check_fills(order)
+    for quantity, expect in ((most, "accepted"), (too_much + venue.rules.lot, "refused")):
+        _attempt(venue, other, price, quantity, "cancel.effects.lock-released-once", expect, before)
 
 
 @_LOCKS

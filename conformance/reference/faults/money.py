@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -116,6 +117,19 @@ def refund_is_at_the_average_price(ref: Reference) -> None:
         return canceled
 
     wrap(engines(ref), "cancel_order", cancel_order)
+
+
+@fault("cancel.effects.lock-released-once")
+def proceeds_of_sells_are_taken_back(ref: Reference) -> None:
+    """The cancel of a sell that had fills takes back what these have brought."""
+
+    def take_back(order: Order) -> None:
+        if order.side == "sell" and order.filled_qty:
+            matching = ref.exchange.engine_of(order.symbol).matching
+            token = matching.funds.lock_token(replace(order, side="buy"))
+            matching.balances.credit(order.account, token, -order.filled_quote)
+
+    after_cancel(ref, take_back)
 
 
 @fault("cancel.effects.lock-released-once")
