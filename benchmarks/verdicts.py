@@ -26,6 +26,22 @@ class Run:
     round_trip_s: float | None = None
 
 
+def _timed(
+    directory: Path, arguments: Sequence[str], statuses: Sequence[int], env: dict[str, str] | None = None
+) -> float:
+    """Wall seconds of a command of the suite; raises RuntimeError if it ends with none of `statuses`."""
+    command = [str(Path(sys.executable).parent / "spot-conformance"), *arguments]
+    began = time.perf_counter()
+    ended = subprocess.run(
+        command, cwd=directory, env=env, capture_output=True, text=True, timeout=1800, check=False
+    )
+    seconds = time.perf_counter() - began
+    if ended.returncode not in statuses:
+        said = f"{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        raise RuntimeError(f"{' '.join(arguments)} ended with {ended.returncode}:\n{said}")
+    return seconds
+
+
 def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
     """Carry it out: wall seconds with start and reports, how many requests it sent, its verdict."""
     report = directory / "verdict"
@@ -35,47 +51,14 @@ def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
             running = stack.enter_context(start())
             url = stack.enter_context(delayed(running.base_url, run.round_trip_s))
             env = environment(running, url)
-        began = time.perf_counter()
-        ended = subprocess.run(
-            [
-                str(Path(sys.executable).parent / "spot-conformance"),
-                "run",
-                "--report-dir",
-                str(report),
-                *run.arguments,
-            ],
-            cwd=directory,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            check=False,
-        )
-        seconds = time.perf_counter() - began
-    if ended.returncode not in (0, 3):
-        raise RuntimeError(
-            f"{run.name} ended with {ended.returncode}:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
-        )
+        seconds = _timed(directory, ["run", "--report-dir", str(report), *run.arguments], (0, 3), env)
     results = json.loads((report / "results.json").read_text())
     return seconds, int(results["requests"]), str(results["verdict"])
 
 
 def kill_matrix(directory: Path, faults: Sequence[str]) -> list[Row]:
     """`faults run`: all of the catalogue, or those named, each against the suite, once."""
-    began = time.perf_counter()
-    ended = subprocess.run(
-        [str(Path(sys.executable).parent / "spot-conformance"), "faults", "run", "--json", "matrix.json", *faults],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
-    seconds = time.perf_counter() - began
-    if ended.returncode not in (0, 1):
-        raise RuntimeError(
-            f"faults run ended with {ended.returncode}:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
-        )
+    seconds = _timed(directory, ["faults", "run", "--json", "matrix.json", *faults], (0, 1))
     killed = [row["killed"] for row in json.loads((directory / "matrix.json").read_text())["outcomes"]]
     return [Row("seconds for the kill matrix", f"{seconds:.0f}", f"{sum(killed)} of {len(killed)} faults found")]
 
