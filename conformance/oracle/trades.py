@@ -77,7 +77,8 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
         return
     _rows_kept(judge, exchange, before, rows)
     listed = volumes(before.values())
-    for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *volume}))):
+    # a span of time has trades of other cases too, of which an answer may have been lost
+    for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *(() if span else volume)}))):
         ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
         slid = volume[order.id] < order.filled and not is_whole and (span or _slid(order, before, rows))
         if ended and order.exact and listed[order.id] == order.filled and not slid:

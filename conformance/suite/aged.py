@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal
 from functools import partial
 
 from conformance.oracle.ledger import Order, State
@@ -50,53 +48,30 @@ class Aged:
         """Place the orders. What cannot be had is told when it is asked for."""
         self.venue.restart(_CASE)
         # in a tight book they would be in the way of other cases, and are placed when asked for instead
-        later = NEAR if self.venue.band.edge else ()
-        self._provide(KINDS if later else KINDS[:2])
-        low, middle, high = self.venue.band.levels(3)  # better prices than those before
-        tasks: list[Callable[[], None]] = [
-            self._provide_witness,
-            partial(self._provide_canceled, low),
-            partial(self._provide_window, middle),
-            partial(self._provide_ended, high),
-            *(partial(self._provide_one, kind) for kind in later),
-        ]
-        if low < middle < high:  # so that none meets another's orders
-            self.venue.client.together(tasks)
-        else:
-            for task in tasks:
-                task()
+        for kinds in (KINDS, NEAR) if self.venue.band.edge else (KINDS[:2],):
+            self._provide(kinds)
+            if any(isinstance(self._problem.get(kind), Trouble) for kind in kinds):
+                self._provide(kinds)  # once more what is lacking
+        self.venue.client.together([self._provide_witness, self._provide_canceled])
         self._tidy()
-        if self._is_lacking(later):
-            self._provide(later)
 
     def _provide_witness(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
             self.witness = self.states.open("sell")
             self.venue.look(self.witness)
 
-    def _provide_canceled(self, price: Decimal) -> None:
+    def _provide_canceled(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
-            self._canceled.append(self._cancel(price))
-
-    def _provide_window(self, price: Decimal) -> None:
+            self._canceled.append(self._cancel())
         with suppress(Trouble, Undecidable, NotExercised):
-            self.window = self._cancel_filled(price)
-
-    def _provide_ended(self, price: Decimal) -> None:
+            self.window = self._cancel_filled()
         with suppress(Trouble, Undecidable, NotExercised):
-            filled = self.states.filled("sell", at=price)
-            self._ended = [filled, self.states.ioc_remainder("buy", filled=True, at=price)]
+            self._ended = [self.states.filled("sell"), self.states.ioc_remainder("buy", filled=True)]
 
     def _provide(self, kinds: tuple[str, ...]) -> None:
-        """Place what is not there of these kinds, and once more what is lacking then."""
-        for _ in range(2):
-            self.venue.client.together([partial(self._provide_one, kind) for kind in kinds])
-            self._tidy()
-            if not self._is_lacking(kinds):
-                break
-
-    def _is_lacking(self, kinds: tuple[str, ...]) -> bool:
-        return any(isinstance(self._problem.get(kind), Trouble) for kind in kinds)
+        """Place what is not there of these kinds."""
+        self.venue.client.together([partial(self._provide_one, kind) for kind in kinds])
+        self._tidy()
 
     def _tidy(self) -> None:
         """Cancel what was placed and did not become what it should be: others would meet it."""
@@ -117,17 +92,18 @@ class Aged:
         order = self._orders.get((kind, scheme))
         return order is not None and order.state is State.LIVE
 
-    def _cancel(self, price: Decimal) -> Order:
+    def _cancel(self) -> Order:
+        (price,) = self.venue.band.levels(1)
         order = self.states.open("buy", price=price, quantity=self.states.units("1"))
         self.venue.cancel(order)
         return order
 
-    def _cancel_filled(self, price: Decimal) -> str | None:
+    def _cancel_filled(self) -> str | None:
         """Cancel an order that has fills; the span of time in which these are listed by themselves, if they are.
 
         A list of the newest ones would soon be without them. Many others may be in the same second.
         """
-        order = self.states.partially_filled("buy", at=price)
+        order = self.states.partially_filled("buy")
 
         def listed(window: str = "") -> list[int]:
             rows = self.venue.trades("owner", limit=LONG_LIST, window=window) or []
@@ -145,7 +121,7 @@ class Aged:
         """An order that was canceled a while ago, at a price of the band; it is handed out once."""
         order = self._canceled.pop() if self._canceled else None
         if order is None or order.state is not State.CANCELED or order.canceled is None:
-            order = self._cancel(self.venue.band.levels(1)[0])
+            order = self._cancel()
         if order.canceled is None:
             raise Undecidable("the order that was to be canceled a while ago was not")
         order.case = self.venue.case

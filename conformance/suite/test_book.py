@@ -184,9 +184,8 @@ def test_room_for_others(venue: Venue, states: States, scheme: str, side: str) -
     meet_oneself(venue, states, side, price)
     order = states.open(side, price=price, quantity=states.units("2"))
     venue.cancel(order, scheme=scheme)
-    venue.client.together(
-        [partial(meet_oneself, venue, states, side, price), partial(rest_instead, venue, states, order)]
-    )
+    meet_oneself(venue, states, side, price)
+    rest_instead(venue, states, order)
 
 
 @pytest.mark.exercises("cancel.effects.off-book")

@@ -162,11 +162,9 @@ class States:
             expect="filled" if aim else None,
         )
 
-    def filled(
-        self, side: str = "buy", *, account: str = "owner", tif: str | None = "gtc", at: Decimal | None = None
-    ) -> Order:
-        """An order that rested, at the price `at` if one is given, and was filled in two parts."""
-        (price,) = self.venue.band.levels(1, resting=side) if at is None else (at,)
+    def filled(self, side: str = "buy", *, account: str = "owner", tif: str | None = "gtc") -> Order:
+        """An order that rested and was filled in two parts."""
+        (price,) = self.venue.band.levels(1, resting=side)
         first, whole = self.units("1"), self.units("3")
         return self._placed([Placing(side, price, whole, account, tif)], [first, whole - first])
 
@@ -199,13 +197,13 @@ class States:
         self.venue.cancel(order, by=account, scheme=scheme)
         return order
 
-    def ioc_remainder(self, side: str = "buy", *, filled: bool = False, at: Decimal | None = None) -> Order:
-        """An immediate-or-cancel order that found nothing, or not enough, at the price `at` if one is given."""
+    def ioc_remainder(self, side: str = "buy", *, filled: bool = False) -> Order:
+        """An immediate-or-cancel order that found nothing, or not enough."""
         venue = self.venue
         if not filled:
-            (price,) = venue.band.levels(1, resting=OTHER_SIDE[side]) if at is None else (at,)
+            price = venue.band.levels(1, resting=OTHER_SIDE[side])[0]
             return venue.place(side, price, self.units("2"), tif="ioc")
-        (price,) = venue.band.levels(1, resting=OTHER_SIDE[side]) if at is None else (at,)
+        (price,) = venue.band.levels(1, resting=OTHER_SIDE[side])
         size = self.units("1")
         ahead = Placing(OTHER_SIDE[side], price, size, "counterparty")
         remainder = Placing(side, price, self.units("4"), "owner", "ioc", ((0, size),))
