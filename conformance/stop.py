@@ -15,8 +15,7 @@ from types import FrameType
 HURRY_S = 6.0  # how long after a signal a clean-up may send requests
 HURRIED_S = 2.0  # how long one request of it may take
 
-_received: list[int] = []
-_since: list[float] = []  # when the first one came (monotonic, s)
+_received: list[tuple[int, float]] = []  # their numbers, and when they came (monotonic, s)
 _shields = 0
 
 
@@ -33,8 +32,7 @@ def install() -> None:
 
 def _take(number: int, frame: FrameType | None) -> None:
     first = not _received
-    _received.append(number)
-    _since.append(time.monotonic())
+    _received.append((number, time.monotonic()))
     if (first and not _shields) or (number == signal.SIGINT and not first):
         raise KeyboardInterrupt
 
@@ -46,17 +44,19 @@ def requested() -> bool:
 
 def left_for(began: float) -> float | None:
     """How long (s) a request may still take that began at `began` (monotonic, s); None without a signal since."""
-    return _since[0] + HURRIED_S - time.monotonic() if _since and began < _since[0] else None
+    if not _received or began >= (since := _received[0][1]):
+        return None
+    return since + HURRIED_S - time.monotonic()
 
 
 def hurry_until() -> float:
     """Until when (monotonic, s) a clean-up may send requests after a signal, which has come."""
-    return _since[0] + HURRY_S
+    return _received[0][1] + HURRY_S
 
 
 def exit_status() -> int:
     """The exit status of a command that was ended by a signal: 128 and the number of the first one."""
-    return 128 + (_received[0] if _received else signal.SIGINT)
+    return 128 + (_received[0][0] if _received else signal.SIGINT)
 
 
 @contextmanager

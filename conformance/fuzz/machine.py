@@ -46,9 +46,7 @@ EXERCISES = (
 BUDGETS = {"quick": (6, 12, 3), "standard": (25, 16, 3), "thorough": (120, 25, 180)}
 _REQUESTS = 2.9  # in a step, about
 _SHORTEST = 8  # steps
-_SIMPLEST = (
-    2  # examples that Hypothesis begins with, in which all steps are alike: where few are carried out, others
-)
+_SIMPLEST = 2  # examples that Hypothesis begins with, all of whose steps are alike; left out where few are sent
 _LEVELS = 4
 _BESIDE = 3  # orders at the same price that are looked at after a cancel
 _SHRINK_RUNS, _SHRINK_S = 200, 10  # examples, and seconds of requests, that may go into a shorter failure

@@ -21,6 +21,7 @@ from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
+_RELEASED, _ONCE = "cancel.effects.lock-released", "cancel.effects.lock-released-once"
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
 _DEAR = Decimal("2.5")
@@ -40,7 +41,7 @@ _BY_TURNS = (  # each with one credential, the next one with the other
 )
 
 
-_LOCKS = pytest.mark.exercises("cancel.effects.lock-released", "cancel.effects.lock-released-once")
+_LOCKS = pytest.mark.exercises(_RELEASED, _ONCE)
 
 
 @_LOCKS
@@ -85,7 +86,7 @@ def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, f
     _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
 
 
-@pytest.mark.exercises("cancel.effects.lock-released-once")
+@pytest.mark.exercises(_ONCE)
 @pytest.mark.alone
 @pytest.mark.profile("standard")
 @SIDES
@@ -99,8 +100,7 @@ def test_proceeds_are_kept(venue: Venue, states: States, side: str, funds: dict[
     most, too_much = _most(venue, other, price, funds)
     end(venue, order, _by_turns(venue, side == "sell"))
     _check_fills(order)
-    for quantity, expect in ((most, "accepted"), (too_much + venue.rules.lot, "refused")):
-        _attempt(venue, other, price, quantity, "cancel.effects.lock-released-once", expect, before)
+    _attempt_both(venue, other, price, (most, _ONCE), (too_much + venue.rules.lot, _ONCE), before)
 
 
 @_LOCKS
@@ -162,7 +162,7 @@ def _release(
         try:
             locked = venue.place(side, price, size)
         except Undecidable:  # less than what has just fitted and was canceled: perhaps that is locked still
-            _attempt(venue, side, price, size, "cancel.effects.lock-released", "accepted", before)
+            _attempt(venue, side, price, size, _RELEASED, "accepted", before)
             return
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
@@ -172,11 +172,10 @@ def _release(
         venue.cancel(locked, scheme=scheme)
         if venue.settings.counterparty is not None:
             venue.cancel(locked, by="counterparty", scheme=scheme)
-    _attempt(venue, side, price, most_after, "cancel.effects.lock-released", "accepted", before)
     # a lot for the rounding of balances, and what a venue that keeps them as doubles cannot tell apart
     rounding = venue.rules.lot + most_after / 10**12 // venue.rules.lot * venue.rules.lot
     more = most_after + (too_much - most) + rounding
-    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
+    _attempt_both(venue, side, price, (most_after, _RELEASED), (more, _ONCE), before)
 
 
 @_LOCKS
@@ -204,9 +203,7 @@ def test_locks_side_by_side(
         venue.look_all(orders)
     if venue.sweep():
         raise Undecidable("an order was not canceled, so its funds may be locked")
-    _attempt(venue, side, price, most, "cancel.effects.lock-released", "accepted", before)
-    more = too_much + venue.rules.lot
-    _attempt(venue, side, price, more, "cancel.effects.lock-released-once", "refused", before)
+    _attempt_both(venue, side, price, (most, _RELEASED), (too_much + venue.rules.lot, _ONCE), before)
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden")
@@ -293,6 +290,19 @@ def _only_to_the_lot(venue: Venue) -> None:
 def _own_trades(venue: Venue) -> int:
     """List the owner's trades; the number of the exchange. A trade in between would change what can be placed."""
     return venue.get("my_trades", "/spot/trades/me", "owner", f"symbol={venue.rules.symbol}&limit=100").n
+
+
+def _attempt_both(
+    venue: Venue,
+    side: str,
+    price: Decimal,
+    fits: tuple[Decimal, str],
+    is_too_much: tuple[Decimal, str],
+    before: int,
+) -> None:
+    """Attempt a quantity that must be accepted and one that must be refused, each with its requirement."""
+    _attempt(venue, side, price, *fits, "accepted", before)
+    _attempt(venue, side, price, *is_too_much, "refused", before)
 
 
 def _attempt(

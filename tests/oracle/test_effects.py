@@ -167,6 +167,18 @@ def test_fills_of_a_span_of_time(paper: Paper, late: list[str], found: bool) -> 
     assert paper.found() == ([FILLS_KEPT] if found else [])
 
 
+@pytest.mark.parametrize(("earlier", "found"), [(True, True), (False, False)])
+def test_fills_of_a_span_that_another_order_had(paper: Paper, earlier: bool, found: bool) -> None:
+    """An order that the span's earlier list had not may be another case's, of which an answer was lost."""
+    paper.place()
+    paper.fill("30")
+    span = "symbol=DFUSDT&limit=3&start=1&end=2"
+    _trades(paper, [("t1", ORDER, "30")][: int(earlier)], query=span)
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    _trades(paper, [("t1", ORDER, "30"), ("t2", ORDER, "5")], query=span, aim=FILLS_KEPT)
+    assert paper.found() == (["cancel.effects.off-book"] if found else [])
+
+
 @pytest.mark.parametrize("name", ["price", "fee", "ts"])
 def test_fills_that_change(paper: Paper, name: str) -> None:
     paper.place()

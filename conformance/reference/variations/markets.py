@@ -123,8 +123,8 @@ def others_trade_now_and_then(ref: Reference) -> None:
 
 @variation()
 def others_take_what_is_good(ref: Reference) -> None:
-    """Twenty times a second somebody else takes a third of an order to trade with at 0.5, or better."""
-    _take(ref, every_s=0.05, share=Decimal("0.33"), good=Decimal("0.5"))
+    """Ten times a second somebody else takes a third of an order to trade with at 0.5, or better."""
+    _take(ref, every_s=0.1, share=Decimal("0.33"), good=Decimal("0.5"))
 
 
 def _take(ref: Reference, *, every_s: float, share: Decimal | int, good: Decimal | None = None) -> None:
