@@ -88,7 +88,7 @@ def verdict(project: Path, directory: str = "reports") -> tuple[str, str]:
     return results["verdict"], results["base_url"]
 
 
-FEW = ("--conformance-only", "fields", "--conformance-profile", "quick")
+FEW = ("--conformance-only", "cancel.fields.reject-reason", "--conformance-profile", "quick")
 
 
 def test_two_options_run_the_suite(project: Path, exchange: Running) -> None:
@@ -144,7 +144,14 @@ def test_the_command_line_is_not_led_astray_by_plugins(project: Path, exchange: 
     """pytest-base-url without a URL gives an empty one, which must not mean: the embedded reference."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("SPOT_", "PYTEST_", "GITHUB_"))}
     more = {"SPOT_CONFORMANCE_BASE_URL": exchange.base_url, "PYTHONPATH": str(project), "PYTEST_PLUGINS": "greedy"}
-    command = [sys.executable, "-c", "from conformance.cli import main; main()", "run", "--only", "fields"]
+    command = [
+        sys.executable,
+        "-c",
+        "from conformance.cli import main; main()",
+        "run",
+        "--only",
+        "cancel.fields.reject-reason",
+    ]
     done = subprocess.run(
         command, cwd=project, env={**env, **accounts(exchange), **more}, capture_output=True, text=True, check=False
     )
@@ -161,11 +168,11 @@ def test_a_project_without_our_cases_is_left_alone(project: Path) -> None:
 
 
 def test_a_violation_fails_the_run(project: Path) -> None:
-    with start(simple_settings(hooks=("conformance.reference.faults.amounts:average_is_not_weighted",))) as faulty:
+    with start(simple_settings(hooks=("conformance.reference.faults.fields:reject_reason_is_set",))) as faulty:
         arguments = ("-n", "2", "tests", "--pyargs", "conformance.suite", *FEW, "--base-url", faulty.base_url)
         done = run(project, *arguments, env=accounts(faulty))
     assert done.returncode == 1
-    assert "cancel.fields.avg-fill-price: " in done.stdout
+    assert "cancel.fields.reject-reason: " in done.stdout
     assert "Violated: 1 of " in done.stdout
     assert verdict(project)[0] == "violated"
 
