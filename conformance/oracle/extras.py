@@ -11,20 +11,21 @@ from conformance.record import Exchange
 
 _QUERY = frozenset({400, 414, 422})
 _HEADERS = frozenset({400, 431})
+_BOTH_CREDENTIALS = frozenset({400})  # what is answered to a JWT and an API key at once is left open
 _BODY = frozenset({400, 411, 413, 415, 417, 422})
 _DOCUMENTED_QUERY = ("timestamp", "signature")
+_CREDENTIALS = ("authorization", "x-mbx-apikey")
 _EXPECTED_HEADERS = frozenset(
     {
         "accept",
         "accept-encoding",
-        "authorization",
         "connection",
         "content-length",
         "content-type",
         "host",
         "transfer-encoding",
         "user-agent",
-        "x-mbx-apikey",
+        *_CREDENTIALS,
     }
 )
 
@@ -33,18 +34,21 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     """The statuses that are right besides the ordinary ones because of what the request carries.
 
     A request with a spoiled credential is about that, and is held to the ordinary answers, unless it repeats a
-    documented parameter.
+    documented parameter or has credentials of both kinds.
     """
     request, found = exchange.request, frozenset[int]()
+    headers = {name.lower() for name, _ in request.headers}
+    if headers.issuperset(_CREDENTIALS):
+        found |= _BOTH_CREDENTIALS
     query = request.target.partition("?")[2]
     names = [pair.partition("=")[0] for pair in query.split("&") if pair] if query else []
     if exchange.auth is not None and exchange.auth.flaw is not None:
         # a parameter that stands twice can be refused before anybody looks at the signature
-        return _QUERY if any(names.count(name) > 1 for name in _DOCUMENTED_QUERY) else frozenset()
+        return found | _QUERY if any(names.count(name) > 1 for name in _DOCUMENTED_QUERY) else found
     signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
     if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):
         found |= _QUERY
-    if not _EXPECTED_HEADERS.issuperset([name.lower() for name, _ in request.headers]):
+    if not _EXPECTED_HEADERS.issuperset(headers):
         found |= _HEADERS
     if request.body is not None:
         found |= _BODY

@@ -288,6 +288,17 @@ def test_a_body_on_a_delete_may_be_refused(paper: Paper, status: int) -> None:
     assert paper.found() == []
 
 
+@pytest.mark.parametrize(("status", "found"), [(400, False), (401, False), (200, True)])
+def test_a_bad_key_beside_a_bad_token(paper: Paper, status: int, found: bool) -> None:
+    """What is answered to credentials of both kinds is left open, but for canceling by two that are wrong."""
+    paper.place()
+    flaw = "cancel.key.signature.altered"
+    both = [("X-MBX-APIKEY", "«owner.api_key»"), ("Authorization", "Bearer a.b.c")]
+    exchange = paper.cancel(status, {"error": "ambiguous"}, scheme="api_key", flaw=flaw)
+    exchange.request.headers.extend(both)
+    assert (flaw in paper.found()) == found
+
+
 def test_a_signed_further_parameter_may_not_make_the_signature_wrong(paper: Paper) -> None:
     paper.place()
     aim = "cancel.key.signature.extra-signed"

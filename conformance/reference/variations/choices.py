@@ -81,10 +81,19 @@ def ids_judged_before_credentials(ref: Reference) -> None:
 @variation()
 def both_credentials_refused(ref: Reference) -> None:
     """A request with a JWT and an API key is answered with 401."""
+    _refuse_both(ref, Unauthorized("two credentials"))
 
+
+@variation()
+def both_credentials_are_a_bad_request(ref: Reference) -> None:
+    """A request with a JWT and an API key is answered with 400, good or not."""
+    _refuse_both(ref, BadRequest("ambiguous credentials"))
+
+
+def _refuse_both(ref: Reference, refusal: ApiError) -> None:
     def authenticate(original: Any, incoming: Incoming) -> str:
         if header(incoming, b"authorization") and header(incoming, b"x-mbx-apikey"):
-            raise Unauthorized("two credentials")
+            raise refusal
         account: str = original(incoming)
         return account
 
