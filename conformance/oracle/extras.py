@@ -34,7 +34,7 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     """The statuses that are right besides the ordinary ones because of what the request carries.
 
     A request with a spoiled credential is about that, and is held to the ordinary answers, unless it repeats a
-    documented parameter or has credentials of both kinds.
+    documented parameter, or has credentials of both kinds or a body.
     """
     request, found = exchange.request, frozenset[int]()
     headers = {name.lower() for name, _ in request.headers}
@@ -42,6 +42,8 @@ def also_right(exchange: Exchange) -> frozenset[int]:
         found |= _BOTH_CREDENTIALS
     query = request.target.partition("?")[2]
     names = [pair.partition("=")[0] for pair in query.split("&") if pair] if query else []
+    if request.body is not None:
+        found |= _BODY
     if exchange.auth is not None and exchange.auth.flaw is not None:
         # a parameter that stands twice can be refused before anybody looks at the signature
         return found | _QUERY if any(names.count(name) > 1 for name in _DOCUMENTED_QUERY) else found
@@ -50,6 +52,4 @@ def also_right(exchange: Exchange) -> frozenset[int]:
         found |= _QUERY
     if not _EXPECTED_HEADERS.issuperset(headers):
         found |= _HEADERS
-    if request.body is not None:
-        found |= _BODY
     return found

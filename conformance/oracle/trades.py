@@ -76,6 +76,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     if exchange.aim != _FILLS_KEPT:
         return
     _rows_kept(judge, exchange, before, rows)
+    _nothing_filled(judge, exchange, rows)
     listed = volumes(before.values())
     # a span of time has trades of other cases too, of which an answer may have been lost
     for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *(() if span else volume)}))):
@@ -121,6 +122,22 @@ def _rows_kept(
                 "; ".join(f"{name} {fields.show(row.get(name))}" for name in changed),
                 order=order.id,
                 key=f"row|{','.join(changed)}",
+            )
+
+
+def _nothing_filled(judge: Judge, exchange: Exchange, rows: Mapping[str, dict[str, Any]]) -> None:
+    """No fill of a canceled order is listed that is none."""
+    for row in rows.values():
+        order = judge.ledger.orders.get(str(row.get("order_id")).lower())
+        if order is not None and order.canceled_by == "cancel" and decimal_of(row.get("quantity")) == 0:
+            judge.broken(
+                "cancel.effects.off-book",
+                exchange,
+                "a fill of the canceled order over nothing is listed",
+                "no fill",
+                f"quantity {fields.show(row.get('quantity'))}",
+                order=order.id,
+                key="nothing",
             )
 
 

@@ -14,6 +14,7 @@ from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import LONG_LIST, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
+_OLDEST = 5.3  # s
 _CASE = "aged::provide"  # whose orders they are until they are asked for
 _GONE = 1.5  # s after which an order that has ended must be as it was, and another second has begun
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
@@ -23,7 +24,7 @@ NEAR = ("near buy", "near sell")  # open, and placed after those above, at bette
 class Aged:
     """A set of orders, of each kind for each credential, placed when the run begins, and some that end then.
 
-    `witness` is one more, which no case cancels: what others do must not change it.
+    `witness` is one more, which is canceled after them: what others do must not change it.
     """
 
     def __init__(self, venue: Venue, states: States) -> None:
@@ -135,6 +136,15 @@ class Aged:
         last = max(order.placed[1] for order in self._ended)
         time.sleep(max(0.0, last + _GONE - time.monotonic()))
         return self._ended
+
+    def oldest(self) -> Order:
+        """The witness, or another order if it was lost, when it is older than the window of a signed request."""
+        order = self.witness
+        if order is None or order.state is not State.LIVE:
+            order = self.witness = self.states.open("sell")
+        order.case = self.venue.case
+        time.sleep(max(0.0, order.placed[1] + _OLDEST - time.monotonic()))
+        return order
 
     def _make(self, kind: str) -> Order:
         side = "sell" if "sell" in kind else "buy"

@@ -105,6 +105,7 @@ def _other_letter(text: str) -> str:
 
 
 _JWT = "cancel.jwt."
+_BLANKS = "ICAg"  # three of them in base64url: in front of a header they change the text and not what it says
 
 JWT_FLAWS = (
     JwtFlaw(_JWT + "missing", "no credentials", "unset AUTH", lambda a: None),
@@ -169,6 +170,18 @@ JWT_FLAWS = (
         "in another case",
         'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_case "$TAIL")"',
         _signature_part(swap_case_or_flip),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "more letters behind it",
+        'AUTH="Bearer ${JWT}AAAA"',
+        _signature_part(lambda s: f"{s}AAAA"),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "of a header without the blanks that it has now",
+        'AUTH="Bearer ' + _BLANKS + '$JWT"',
+        lambda a: f"Bearer {_BLANKS}{a.jwt}",
     ),
     JwtFlaw(_JWT + "garbage", "a fourth part", 'AUTH="Bearer $JWT.x"', lambda a: f"Bearer {a.jwt}.x"),
     JwtFlaw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
+from uuid import uuid4
 
 import pytest
 
@@ -84,6 +85,23 @@ def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, 
     _take_in_turn(venue, states, [(own, _OWN), (foreign, _FOREIGN), (behind, _FOREIGN)], canceled)
 
 
+@pytest.mark.exercises(_OWN)
+@pytest.mark.profile("standard")
+@SIDES
+@pytest.mark.parametrize("units", ["1.5", "3"], ids=["small behind", "large behind"])
+def test_size_gives_no_place(venue: Venue, states: States, side: str, units: str) -> None:
+    """After a cancel the orders of a price still fill as they came, not by size."""
+    (price,) = venue.band.levels(1, resting=side)
+    first, canceled, behind = (
+        states.open(side, price=price, quantity=states.units(size)) for size in ("2", "1", units)
+    )
+    _fills_in_turn(venue, states, first)
+    venue.cancel(canceled)
+    states.take(first, first.remaining, aim=_OWN)
+    venue.done_trading()
+    venue.look_all([first, behind, canceled])
+
+
 @pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @pytest.mark.parametrize(("side", "kind"), [("buy", "limit"), ("sell", "limit"), ("buy", "market")])
 def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side: str, kind: str) -> None:
@@ -160,6 +178,22 @@ def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> No
     venue.cancel(canceled, scheme=schemes[0 if side == "sell" else -1])
     states.take(kept, kept.remaining, aim=_OWN)
     venue.look(kept)
+
+
+@pytest.mark.exercises(_OWN, "cancel.refusals.not-found")
+@pytest.mark.profile("standard")
+@pytest.mark.last
+@SIDES
+def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, side: str) -> None:
+    """A second cancel of the best order, and one of an unknown id, leave the only other one of its side to fill."""
+    venue.sweep(lambda order: True)
+    levels = venue.band.levels(2, resting=side)
+    kept, canceled = _open_at(venue, states, side, levels if side == "buy" else levels[::-1])
+    schemes = venue.account("owner").schemes
+    for target in (canceled, canceled, str(uuid4())):
+        venue.cancel(target, scheme=schemes[0 if side == "sell" else -1])
+    states.take(kept, kept.remaining, aim="cancel.refusals.not-found")
+    venue.look_all([kept, canceled])
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden")

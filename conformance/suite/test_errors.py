@@ -23,6 +23,7 @@ MALFORMED = {
     "not hex": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d1g",
     "not hex in front": "zf2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10",
     "all letters": "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz",
+    "underscores": "9f2a1c4e_5b67_4d8a_bf93_2e1f4a6c8d10",
     "group missing": "9f2a1c4e-5b67-4d8a-bf93",
     "id and more": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10-1",
     "two ids": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10,9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d11",

@@ -11,6 +11,7 @@ from conformance.target.states import States
 from conformance.target.venue import Venue
 
 _DIGITS = "0123456789abcdef"
+_VERSION, _VARIANT = 14, 19  # where these digits stand in a UUID
 
 
 @pytest.mark.exercises("cancel.identity.path-only", "cancel.effects.own-orders")
@@ -72,7 +73,7 @@ def _subject(token: str | None) -> str:
 
 
 @pytest.mark.exercises("cancel.identity.whole-id", "cancel.refusals.not-found")
-@pytest.mark.parametrize("position", [0, 7, 9, 20, 24, -1])
+@pytest.mark.parametrize("position", [0, 7, 9, _VERSION, _VARIANT, 20, 24, -1])
 def test_neighbouring_id(venue: Venue, states: States, scheme: str, position: int) -> None:
     """An id that differs in one digit is another order, which does not exist."""
     order = states.open()
@@ -104,8 +105,17 @@ def test_symbol_in_query(venue: Venue, states: States, scheme: str, known: bool)
     venue.look_all([named, *others])
 
 
+@pytest.mark.exercises("cancel.errors.forbidden", "cancel.refusals.forbidden")
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_symbol_beside_a_foreign_id(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """The parameter of Cancel All does not make another user's order the caller's."""
+    order = states.open(side, account="counterparty")
+    venue.cancel(order, scheme=scheme, query=f"symbol={venue.rules.symbol}")
+    venue.look(order)
+
+
 def neighbour(order: Order, position: int) -> str:
-    """The id of `order` with one digit replaced (never the version or variant digit, so it stays a UUID)."""
-    digits = list(order.id)
-    digits[position] = _DIGITS[(_DIGITS.index(digits[position]) + 1) % 16]
+    """The id of `order` with one digit replaced, by one that may stand there in a UUID (RFC 9562, section 4)."""
+    digits, known = list(order.id), {_VERSION: "12345678", _VARIANT: "89ab"}.get(position, _DIGITS)
+    digits[position] = known[(known.find(digits[position]) + 1) % len(known)]
     return "".join(digits)

@@ -124,6 +124,17 @@ def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> No
     venue.look(second)
 
 
+@pytest.mark.exercises("cancel.key.signature.altered", "cancel.refusals.unauthorized")
+@pytest.mark.parametrize("name", ["first digit", "all zeros"])
+def test_spoiled_beside_a_body(venue: Venue, states: States, name: str) -> None:
+    """A body, which a DELETE has not, makes no wrong signature right."""
+    order = states.open()
+    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == name)
+    venue.cancel(order, credential=spoiled_key(venue, flaw), body="{}")
+    venue.look(order)
+    venue.cancel(order, scheme="api_key")
+
+
 @pytest.mark.exercises("cancel.key.signature.altered", "cancel.key.timestamp.stale", "cancel.refusals.unauthorized")
 @pytest.mark.parametrize("name", ["first digit", "a minute old"])
 def test_spoiled_on_a_new_connection(venue: Venue, states: States, name: str) -> None:

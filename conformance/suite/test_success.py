@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from conformance.oracle.ledger import Order, State
+from conformance.suite.aged import Aged
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
@@ -125,6 +126,17 @@ def test_many_at_once(venue: Venue, states: States, scheme: str) -> None:
         venue.cancel(order, scheme=scheme)
         if len(orders) % _LOOKED_AT == 0:
             venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.open", "cancel.effects.terminal")
+@pytest.mark.aged
+@pytest.mark.alone
+@pytest.mark.profile("standard")
+def test_oldest(venue: Venue, aged: Aged) -> None:
+    """An order that is older than a signed request may get is canceled like any other."""
+    order = aged.oldest()
+    venue.cancel(order)
+    venue.look(order)
 
 
 @pytest.mark.exercises("cancel.success.by-jwt", "cancel.success.by-api-key")
