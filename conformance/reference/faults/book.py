@@ -312,3 +312,33 @@ def orders_of_its_price_are_listed_as_canceled(ref: Reference) -> None:
         return orders
 
     wrap(ref.exchange, "open_orders", open_orders)
+
+
+@fault("cancel.effects.own-orders")
+def cancel_sorts_its_price_level_by_size(ref: Reference) -> None:
+    """After a cancel the orders of its price fill by size, the largest first."""
+
+    def by_size(order: Order) -> None:
+        queue = at_price(ref, order)
+        for other in queue:
+            ref.exchange.engine_of(order.symbol).matching.book.remove(other)
+        for other in sorted(queue, key=lambda one: -(one.quantity or Decimal(0))):
+            ref.exchange.engine_of(order.symbol).matching.book.add(other)
+
+    after_cancel(ref, by_size)
+
+
+@fault("cancel.refusals.not-found", "cancel.effects.own-orders")
+def second_cancels_take_the_last_order_of_the_side(ref: Reference) -> None:
+    """A cancel of a canceled order takes the one of its side that is last in turn out of the book, and no more."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = ref.exchange.find_order(order_id)
+        if order is not None and canceled(order):
+            book = ref.exchange.engine_of(order.symbol).matching.book
+            for last in list(book.sides[order.side].by_priority())[-1:]:
+                book.remove(last)
+        done: Order = await original(account, order_id)
+        return done
+
+    wrap(ref.exchange, "cancel", cancel)

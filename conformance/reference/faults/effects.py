@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from ..errors import OrderNotFound
@@ -317,3 +319,22 @@ def old_canceled_orders_are_lost(ref: Reference) -> None:
     lost: set[str] = set()
     after_cancel(ref, note)
     wrap(ref.exchange, "order", order)
+
+
+@fault("cancel.effects.off-book")
+def cancels_are_listed_as_empty_trades(ref: Reference) -> None:
+    """The own trades have a row of quantity 0 for each canceled order that had fills."""
+
+    def trades(original: Any, *arguments: Any) -> list[Trade]:
+        rows: list[Trade] = original(*arguments)
+        ended = {row.order_id: row for row in rows if canceled_order(ref, row.order_id)}
+        nothing = [replace(row, trade_id=f"{row.trade_id}-0", quantity=Decimal(0)) for row in ended.values()]
+        return [*nothing, *rows]
+
+    wrap(ref.exchange, "trades", trades)
+
+
+def canceled_order(ref: Reference, order_id: str) -> bool:
+    """Whether this is the id of a canceled order."""
+    order = ref.exchange.find_order(order_id)
+    return order is not None and canceled(order)

@@ -12,7 +12,7 @@ from ..errors import ApiError
 from ..orders import Order
 from ..reference import Reference
 from .registry import fault
-from .tools import after_cancel, cancel_aside, find, is_cancel, own_live, remember_request, wrap
+from .tools import after_cancel, cancel_aside, find, is_cancel, named, own_live, remember_request, wrap
 
 
 def redirect(ref: Reference, other_id: Any, *, only_unknown: bool = False) -> None:
@@ -150,3 +150,27 @@ def symbol_in_the_query_cancels_all(ref: Reference) -> None:
             cancel_aside(ref, own_live(ref, order.account))
 
     after_cancel(ref, also)
+
+
+@fault("cancel.identity.whole-id")
+def version_digit_does_not_count(ref: Reference) -> None:
+    """The digit of an id that tells its version is not compared."""
+    alike(ref, lambda order_id: order_id[:14] + order_id[15:])
+
+
+@fault("cancel.identity.whole-id")
+def variant_digit_does_not_count(ref: Reference) -> None:
+    """The digit of an id that tells its variant is not compared."""
+    alike(ref, lambda order_id: order_id[:19] + order_id[20:])
+
+
+@fault("cancel.errors.forbidden", "cancel.jwt.other-user", "cancel.key.other-user", "cancel.refusals.forbidden")
+def symbol_in_the_query_opens_every_order(ref: Reference) -> None:
+    """With a parameter symbol another user's order can be canceled."""
+
+    async def caller(original: Any, request: Request) -> str:
+        account: str = await original(request)
+        order = named(ref, request) if is_cancel(request) and ref.api.query(request).get("symbol") else None
+        return order.account if order is not None else account
+
+    wrap(ref.api, "caller", caller)

@@ -176,3 +176,10 @@ def ids_end_at_a_nul(ref: Reference) -> None:
 def ids_are_decoded_twice(ref: Reference) -> None:
     """The escapes of an id are decoded twice."""
     wrap(ref.api, "parse_id", lambda original, raw: original(unquote_to_bytes(raw)))
+
+
+@fault("cancel.errors.invalid-id", "cancel.answers.status")
+def underscores_stand_for_hyphens(ref: Reference) -> None:
+    """An id whose groups are joined by underscores is taken as a UUID."""
+    wrap(ref.api, "is_uuid", lambda original, raw: original(raw.replace(b"_", b"-")))
+    wrap(ref.api, "canonical_id", lambda original, raw: original(raw.replace(b"_", b"-")))

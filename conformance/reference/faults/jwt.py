@@ -250,3 +250,22 @@ def tokens_act_on_everybodys_orders(ref: Reference) -> None:
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.jwt.altered-signature")
+def token_signatures_may_be_followed_by_anything(ref: Reference) -> None:
+    """What follows the 43 characters of a token's signature is ignored."""
+    key = ref.auth.secrets.jwt_key
+    trust_token(ref, lambda p: len(p) == 3 and decoded(p[2][:43]) == mac(key, p))
+
+
+@fault("cancel.jwt.altered-signature")
+def token_headers_are_checked_as_they_read(ref: Reference) -> None:
+    """A token's signature is checked with its header written anew, so that one that reads alike will do."""
+    key = ref.auth.secrets.jwt_key
+
+    def written_anew(part: bytes) -> bytes:
+        text = json.dumps(claims_of(part), separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).rstrip(b"=")
+
+    trust_token(ref, lambda p: len(p) == 3 and decoded(p[2]) == mac(key, [written_anew(p[0]), p[1]]))

@@ -236,3 +236,9 @@ def refused_self_trade_reserves_the_order(ref: Reference) -> None:
 
     wrap(engines(ref), "check_self_trade", check_self_trade)
     refuse_when(ref, lambda order: order.id in reserved, OrderNotFound)
+
+
+@fault("cancel.success.open")
+def orders_older_than_five_seconds_not_found(ref: Reference) -> None:
+    """An order can be canceled as long as it is in a cache that keeps orders for five seconds."""
+    refuse_when(ref, lambda order: ref.clock.now_s() - order.created_at >= 5, OrderNotFound)
