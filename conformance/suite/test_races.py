@@ -109,6 +109,21 @@ def test_cancel_and_cancel(venue: Venue, states: States, arena: Arena) -> None:
     _repeat(venue, "cancel.races.one-winner", race)
 
 
+@pytest.mark.exercises("cancel.races.one-winner", "cancel.errors.forbidden")
+@pytest.mark.profile("standard")
+def test_cancel_and_foreign_cancel(venue: Venue, states: States, arena: Arena) -> None:
+    """Another user's cancel beside the owner's is refused as it is alone."""
+    others = venue.account("counterparty").schemes
+
+    def race(trial: int) -> RaceRecord:
+        order = states.open(_SIDES[trial % 2])
+        foreign = venue.cancel_call(order, by="counterparty", scheme=others[trial % len(others)])
+        runners = [*_cancels(venue, order, 2, first=trial % 2), Runner(foreign)]
+        return arena.race("cancel and cancel", order, runners, trial=trial)
+
+    _repeat(venue, "cancel.races.one-winner", race)
+
+
 @pytest.mark.exercises("cancel.races.one-winner")
 @pytest.mark.profile("standard")
 def test_cancels_of_a_partially_filled_order(venue: Venue, states: States, arena: Arena) -> None:

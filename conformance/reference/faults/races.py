@@ -36,6 +36,24 @@ def concurrent_cancels_all_win(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
+@fault("cancel.errors.forbidden", "cancel.races.one-winner")
+def foreign_cancels_join_the_owners(ref: Reference) -> None:
+    """Another user's cancel gets the answer to the owner's that is under way."""
+    under_way: set[str] = set()
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        if order is not None and order.account != account and order.id in under_way:
+            return order
+        done: Order = await original(account, order_id)
+        under_way.add(done.id)
+        await asyncio.sleep(_MOMENT_S)
+        under_way.discard(done.id)
+        return done
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
 @fault("cancel.races.one-winner")
 def concurrent_cancels_all_lose(ref: Reference) -> None:
     """When several cancels of an order come together, it is canceled and all of them get 404."""
