@@ -174,7 +174,7 @@ JWT_FLAWS = (
     JwtFlaw(
         _JWT + "altered-signature",
         "more letters behind it",
-        'AUTH="Bearer ${JWT}AAAA"',
+        'parts; AUTH="Bearer $HEAD.$CLAIMS.${TAIL}AAAA"',
         _signature_part(lambda s: f"{s}AAAA"),
     ),
     JwtFlaw(
