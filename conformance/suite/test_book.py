@@ -87,6 +87,7 @@ def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, 
 
 @pytest.mark.exercises(_OWN)
 @pytest.mark.profile("standard")
+@pytest.mark.by_turns("side")
 @SIDES
 @pytest.mark.parametrize("units", ["1.5", "3"], ids=["small behind", "large behind"])
 def test_size_gives_no_place(venue: Venue, states: States, side: str, units: str) -> None:
@@ -183,6 +184,7 @@ def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> No
 @pytest.mark.exercises(_OWN, "cancel.refusals.not-found")
 @pytest.mark.profile("standard")
 @pytest.mark.last
+@pytest.mark.by_turns("side")
 @SIDES
 def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, side: str) -> None:
     """A second cancel of the best order, and one of an unknown id, leave the only other one of its side to fill."""
