@@ -102,6 +102,12 @@ def _slid(order: Order, before: Mapping[str, Mapping[str, Any]], rows: Mapping[s
     return any(str(before[trade].get("order_id")).lower() == order.id for trade in oldest)
 
 
+def _canceled(judge: Judge, row: Mapping[str, Any]) -> Order | None:
+    """The order of a fill, if a cancel has ended it."""
+    order = judge.ledger.orders.get(str(row.get("order_id")).lower())
+    return order if order is not None and order.canceled_by == "cancel" else None
+
+
 def _rows_kept(
     judge: Judge, exchange: Exchange, before: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]]
 ) -> None:
@@ -109,8 +115,8 @@ def _rows_kept(
     for trade_id, row in rows.items():
         if row == before.get(trade_id, row):
             continue
-        order = judge.ledger.orders.get(str(row.get("order_id")).lower())
-        if order is None or order.canceled_by != "cancel":
+        order = _canceled(judge, row)
+        if order is None:
             continue
         changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
         if changed:
@@ -128,8 +134,8 @@ def _rows_kept(
 def _nothing_filled(judge: Judge, exchange: Exchange, rows: Mapping[str, dict[str, Any]]) -> None:
     """No fill of a canceled order is listed that is none."""
     for row in rows.values():
-        order = judge.ledger.orders.get(str(row.get("order_id")).lower())
-        if order is not None and order.canceled_by == "cancel" and decimal_of(row.get("quantity")) == 0:
+        order = _canceled(judge, row)
+        if order is not None and decimal_of(row.get("quantity")) == 0:
             judge.broken(
                 "cancel.effects.off-book",
                 exchange,

@@ -14,11 +14,16 @@ from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import LONG_LIST, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
-_OLDEST = 5.3  # s
+_OLDEST = 5.3  # s: longer than a signed request is good for
 _CASE = "aged::provide"  # whose orders they are until they are asked for
 _GONE = 1.5  # s after which an order that has ended must be as it was, and another second has begun
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
 NEAR = ("near buy", "near sell")  # open, and placed after those above, at better prices: they can be filled
+
+
+def _wait_until(moment: float) -> None:
+    """Return when that moment (monotonic, s) has come."""
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 class Aged:
@@ -126,7 +131,7 @@ class Aged:
         if order.canceled is None:
             raise Undecidable("the order that was to be canceled a while ago was not")
         order.case = self.venue.case
-        time.sleep(max(0.0, order.canceled[1] + _GONE - time.monotonic()))
+        _wait_until(order.canceled[1] + _GONE)
         return order
 
     def ended(self) -> list[Order]:
@@ -134,7 +139,7 @@ class Aged:
         if not self._ended:
             raise Undecidable("no orders could be had that end without a cancel")
         last = max(order.placed[1] for order in self._ended)
-        time.sleep(max(0.0, last + _GONE - time.monotonic()))
+        _wait_until(last + _GONE)
         return self._ended
 
     def oldest(self) -> Order:
@@ -143,7 +148,7 @@ class Aged:
         if order is None or order.state is not State.LIVE:
             order = self.witness = self.states.open("sell")
         order.case = self.venue.case
-        time.sleep(max(0.0, order.placed[1] + _OLDEST - time.monotonic()))
+        _wait_until(order.placed[1] + _OLDEST)
         return order
 
     def _make(self, kind: str) -> Order:
@@ -179,5 +184,5 @@ class Aged:
         if order is None:
             raise self._problem[kind]
         order.case = self.venue.case
-        time.sleep(max(0.0, order.placed[1] + AGE - time.monotonic()))
+        _wait_until(order.placed[1] + AGE)
         return order

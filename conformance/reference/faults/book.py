@@ -13,7 +13,7 @@ from ..orders import NewOrder, Order, Side, Trade
 from ..reference import Reference
 from .effects import at_price, canceled, stay_in_book
 from .registry import fault
-from .tools import after_cancel, engines, own_live, refuse_when, wrap
+from .tools import after_cancel, engines, instead_of_dead, own_live, refuse_when, wrap
 
 
 @fault("cancel.effects.own-orders", "cancel.effects.foreign-orders")
@@ -319,11 +319,11 @@ def cancel_sorts_its_price_level_by_size(ref: Reference) -> None:
     """After a cancel the orders of its price fill by size, the largest first."""
 
     def by_size(order: Order) -> None:
-        queue = at_price(ref, order)
+        book, queue = ref.exchange.engine_of(order.symbol).matching.book, at_price(ref, order)
         for other in queue:
-            ref.exchange.engine_of(order.symbol).matching.book.remove(other)
+            book.remove(other)
         for other in sorted(queue, key=lambda one: -(one.quantity or Decimal(0))):
-            ref.exchange.engine_of(order.symbol).matching.book.add(other)
+            book.add(other)
 
     after_cancel(ref, by_size)
 
@@ -332,13 +332,10 @@ def cancel_sorts_its_price_level_by_size(ref: Reference) -> None:
 def second_cancels_take_the_last_order_of_the_side(ref: Reference) -> None:
     """A cancel of a canceled order takes the one of its side that is last in turn out of the book, and no more."""
 
-    async def cancel(original: Any, account: str, order_id: str) -> Order:
-        order = ref.exchange.find_order(order_id)
-        if order is not None and canceled(order):
-            book = ref.exchange.engine_of(order.symbol).matching.book
-            for last in list(book.sides[order.side].by_priority())[-1:]:
-                book.remove(last)
-        done: Order = await original(account, order_id)
-        return done
+    def take(order: Order) -> None:
+        book = ref.exchange.engine_of(order.symbol).matching.book
+        for last in list(book.sides[order.side].by_priority())[-1:]:
+            book.remove(last)
+        raise OrderNotFound
 
-    wrap(ref.exchange, "cancel", cancel)
+    instead_of_dead(ref, canceled, take)

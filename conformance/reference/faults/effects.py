@@ -327,14 +327,9 @@ def cancels_are_listed_as_empty_trades(ref: Reference) -> None:
 
     def trades(original: Any, *arguments: Any) -> list[Trade]:
         rows: list[Trade] = original(*arguments)
-        ended = {row.order_id: row for row in rows if canceled_order(ref, row.order_id)}
+        orders = {row.order_id: ref.exchange.find_order(row.order_id) for row in rows}
+        ended = {row.order_id: row for row in rows if (order := orders[row.order_id]) and canceled(order)}
         nothing = [replace(row, trade_id=f"{row.trade_id}-0", quantity=Decimal(0)) for row in ended.values()]
         return [*nothing, *rows]
 
     wrap(ref.exchange, "trades", trades)
-
-
-def canceled_order(ref: Reference, order_id: str) -> bool:
-    """Whether this is the id of a canceled order."""
-    order = ref.exchange.find_order(order_id)
-    return order is not None and canceled(order)
