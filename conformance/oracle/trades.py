@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _FILLS_KEPT = "cancel.effects.fills-kept"
-_PAGE = 100  # rows
+_PAGE = 100  # rows: the shortest page by which a list may be cut off
 _OF_FILLS = ("price", "quantity", "side", "role", "fee", "fee_token", "ts")
 
 
@@ -69,7 +69,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
         if exchange.aim != _FILLS_KEPT:
             judge.spans[account, span] = rows
         # one that shows as many as any other of that limit, or as many as may be a page, may be cut off
-        is_whole = len(rows) < min(judge.most_rows[page], _PAGE)
+        is_whole = len(rows) < judge.most_rows[page] and not _is_page(len(rows))
     else:
         before, is_whole = judge.fill_rows.get((exchange.case, account), {}), False
         judge.fill_rows[exchange.case, account] = rows
@@ -93,6 +93,11 @@ def _parameters(exchange: Exchange) -> dict[str, list[str]]:
 def _told(given: Mapping[str, list[str]], *names: str) -> str:
     """What a list is asked for by these parameters, empty if by none."""
     return "–".join(given[name][0] for name in names if name in given)
+
+
+def _is_page(rows: int) -> bool:
+    """Whether a list of so many rows may be a page: these have a round number of rows, or a power of two."""
+    return rows >= _PAGE and (rows % 10 == 0 or rows.bit_count() == 1)
 
 
 def _slid(order: Order, before: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> bool:

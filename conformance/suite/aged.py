@@ -40,7 +40,7 @@ class Aged:
         self._steps = {"buy": 0, "sell": 0}
         self._canceled: list[Order] = []
         self._ended: list[Order] = []
-        self.window: str | None = None  # the span of time in which an order had its fills that was canceled since
+        self.windows: list[str] = []  # spans of time in which an order had its fills that was canceled since
         self.witness: Order | None = None
         self._lock = threading.Lock()
 
@@ -70,7 +70,7 @@ class Aged:
         with suppress(Trouble, Undecidable, NotExercised):
             self._canceled.append(self._cancel())
         with suppress(Trouble, Undecidable, NotExercised):
-            self.window = self._cancel_filled()
+            self.windows = self._cancel_filled()
         with suppress(Trouble, Undecidable, NotExercised):
             self._ended = [self.states.filled("sell"), self.states.ioc_remainder("buy", filled=True)]
 
@@ -104,8 +104,8 @@ class Aged:
         self.venue.cancel(order)
         return order
 
-    def _cancel_filled(self) -> str | None:
-        """Cancel an order that has fills; the span of time in which these are listed by themselves, if they are.
+    def _cancel_filled(self) -> list[str]:
+        """Cancel an order that has fills; the spans of time in which these are listed by themselves.
 
         A list of the newest ones would soon be without them. Many others may be in the same second.
         """
@@ -117,11 +117,11 @@ class Aged:
             return [ts for ts in found if isinstance(ts, int)]
 
         times = listed()
-        # a list may be without the last second of the span
+        # a list may be without the last second of the span, and by its length one of them may be a page
         windows = [f"&start={min(times)}&end={max(times) + more}" for more in (0, 1)] if times else []
-        window = next((one for one in windows if len(listed(one)) == len(times)), None)
+        windows = [window for window in windows if len(listed(window)) == len(times)]
         self.venue.cancel(order)
-        return window
+        return windows
 
     def canceled(self) -> Order:
         """An order that was canceled a while ago, at a price of the band; it is handed out once."""

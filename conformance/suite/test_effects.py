@@ -158,11 +158,11 @@ def test_still_canceled(venue: Venue, aged: Aged) -> None:
     for some in ([order for order in ended if order.fills], [order for order in ended if not order.fills]):
         tasks += [partial(venue.look, order) for order in some[:: max(1, len(some) // _SAMPLE)]]
     tasks += [partial(venue.open_orders, account) for account in venue.settings.accounts]
-    if aged.window is not None:
+    if aged.windows:
         tasks.append(partial(venue.trades, "owner", limit=LONG_LIST))
     venue.client.together(tasks)
-    if aged.window is not None:
-        venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST, window=aged.window)
+    for window in aged.windows:
+        venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST, window=window)
 
 
 @pytest.mark.exercises("cancel.effects.final")

@@ -167,6 +167,19 @@ def test_fills_of_a_span_of_time(paper: Paper, late: list[str], found: bool) -> 
     assert paper.found() == ([FILLS_KEPT] if found else [])
 
 
+@pytest.mark.parametrize(("others", "found"), [(99, True), (100, False), (110, False), (102, True), (128, False)])
+def test_a_long_list_that_may_be_a_page(paper: Paper, others: int, found: bool) -> None:
+    """A list of a span that is shorter than another one may be a page of its own if its length is a round number."""
+    paper.place()
+    paper.fill("30")
+    span = "symbol=DFUSDT&limit=500&start=1&end=2"
+    _trades(paper, [("t1", ORDER, "30")], query=span)
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    _trades(paper, [(f"t{n}", OTHER, "1") for n in range(2, 302)], query="symbol=DFUSDT&limit=500")
+    _trades(paper, [(f"t{n}", OTHER, "1") for n in range(2, 2 + others)], query=span, aim=FILLS_KEPT)
+    assert paper.found() == ([FILLS_KEPT] if found else [])
+
+
 @pytest.mark.parametrize(("earlier", "found"), [(True, True), (False, False)])
 def test_fills_of_a_span_that_another_order_had(paper: Paper, earlier: bool, found: bool) -> None:
     """An order that the span's earlier list had not may be another case's, of which an answer was lost."""
