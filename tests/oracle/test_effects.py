@@ -169,7 +169,7 @@ def test_fills_of_a_span_of_time(paper: Paper, late: list[str], found: bool) -> 
 
 @pytest.mark.parametrize(("others", "found"), [(99, True), (100, False), (110, False), (102, True), (128, False)])
 def test_a_long_list_that_may_be_a_page(paper: Paper, others: int, found: bool) -> None:
-    """A list of a span that is shorter than another one may be a page of its own if its length is a round number."""
+    """A list of a span that is shorter than another one may be a page if its length is a round number."""
     paper.place()
     paper.fill("30")
     span = "symbol=DFUSDT&limit=500&start=1&end=2"
