@@ -26,7 +26,8 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from conformance.errors import SuiteError
-from conformance.suite.plugin import requirements_of, session_of, turn
+from conformance.runner import CASES
+from conformance.suite.plugin import LAST, requirements_of, session_of, turn
 
 if TYPE_CHECKING:
     from conformance.reference.settings import Settings
@@ -157,6 +158,7 @@ def _warm_up(profile: str) -> None:
         "httpx",
         "_pytest.config",
         "unittest.mock",
+        *(f"conformance.suite.{path.stem}" for path in sorted(CASES.glob("test_*.py"))),
     ):
         with suppress(ImportError):
             import_module(name)
@@ -251,8 +253,9 @@ class _UntilFound:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the cases that exercise the first requirement before the others that come at the same turn."""
-        items.sort(key=lambda item: (turn(item), not set(self.own[:1]).intersection(requirements_of(item))))
+        """Put the cases that exercise the first requirement before the others, but for those that come last."""
+        first = set(self.own[:1])
+        items.sort(key=lambda item: (turn(item) == LAST, first.isdisjoint(requirements_of(item)), turn(item)))
 
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         opened = session_of(item.config)

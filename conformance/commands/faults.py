@@ -44,7 +44,7 @@ def kill(options: Mapping[str, Any], console: Console) -> int:
 
 
 def _jobs(options: Mapping[str, Any]) -> int:
-    return options["jobs"] or (os.cpu_count() or 1) + 1  # a run waits now and then
+    return options["jobs"] or min(2 * (os.cpu_count() or 1), 64)  # half of the time a run waits
 
 
 def spare(options: Mapping[str, Any], console: Console) -> int:

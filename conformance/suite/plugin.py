@@ -23,6 +23,7 @@ _SESSION = pytest.StashKey["Session"]()
 _OUTCOMES = pytest.StashKey[dict[str, tuple[str, str | None]]]()
 TWINS = pytest.StashKey[set[str]]()
 _FAILURE = pytest.StashKey[SuiteError]()
+LAST = 2
 _ALONGSIDE = "spot-conformance-alongside"
 _MARKS = (
     "exercises(*ids): the requirements that a case provokes",
@@ -65,9 +66,9 @@ def case_name(item: pytest.Item) -> str:
 
 
 def turn(item: pytest.Item) -> int:
-    """When a case comes: 0 with most, 1 after them, 2 last of all."""
+    """When a case comes: 0 with most, 1 after them, `LAST` after all of these."""
     if item.get_closest_marker("last") is not None:
-        return 2
+        return LAST
     return 1 if item.get_closest_marker("aged") is not None else 0
 
 

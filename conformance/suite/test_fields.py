@@ -248,6 +248,7 @@ def _only_here(venue: Venue) -> None:
 
 
 @ALL_FIELDS
+@pytest.mark.exercises("cancel.effects.own-orders", "cancel.refusals.forbidden", "cancel.refusals.unauthorized")
 @pytest.mark.aged
 @pytest.mark.parametrize("kind", KINDS)
 def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:

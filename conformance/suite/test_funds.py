@@ -228,7 +228,7 @@ def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str, f
     _attempt(venue, side, price, more, "cancel.refusals.forbidden", "refused", before)
 
 
-@pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
+@pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized", "cancel.unavailable.no-effect")
 @_ONE_SIDED
 @SIDES
 def test_refusals_release_nothing(

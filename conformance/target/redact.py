@@ -123,15 +123,20 @@ class Redactor:
             encoded.append(f"(?P<n{number}>{'|'.join([''.join(map(_anyhow, secret)), *packed])})")
         self._parts = frozenset[str]().union(*map(_parts, ordered))
         self._are_ordinary = all(map(_ORDINARY.fullmatch, ordered))
-        self._plain = re.compile("|".join(plain)) if plain else None
-        self._ways = "|".join(encoded)
+        self._named = secrets
+        self._as_they_are = re.compile("|".join(map(re.escape, ordered)))
+        self._plain_ways, self._encoded_ways = "|".join(plain), "|".join(encoded)
         self._short = lru_cache(_REMEMBERED)(self._mask)
         Redactor._all.append(self)
 
+    # compiled when they are first needed: it takes a while, and mostly no secret is written but as it is
     @cached_property
-    def _encoded(self) -> re.Pattern[str] | None:
-        """Compiled when it is first needed: it takes a while, and mostly nothing looks like an encoded secret."""
-        return re.compile(self._ways) if self._ways else None
+    def _plain(self) -> re.Pattern[str]:
+        return re.compile(self._plain_ways)
+
+    @cached_property
+    def _encoded(self) -> re.Pattern[str]:
+        return re.compile(self._encoded_ways)
 
     def _name(self, match: re.Match[str]) -> str:
         return self._names[int((match.lastgroup or "n0")[1:])]
@@ -161,16 +166,19 @@ class Redactor:
         return False
 
     def _mask(self, text: str) -> str:
-        pattern = None
-        if _ENCODED.search(text) is None:
-            pattern = self._plain if self._may_hold(text) else None
-        elif self._may_hold_encoded(text):
-            pattern = self._encoded
-        if pattern is not None:
-            text = pattern.sub(self._name, text)
+        if _ENCODED.search(text) is not None:
+            if self._may_hold_encoded(text):
+                text = self._encoded.sub(self._name, text)
+        elif self._may_hold(text):
+            text = self._mask_plain(text)
         if "ignature=" in text:
             text = _SIGNATURE.sub(r"\1«signature»", text)
         return text
+
+    def _mask_plain(self, text: str) -> str:
+        if self._may_hold(self._as_they_are.sub("«»", text)):
+            return self._plain.sub(self._name, text)
+        return self._as_they_are.sub(lambda match: self._named[match[0]], text)
 
     def header(self, name: str, value: str) -> str:
         """A header's value, masked; of a credential header nothing but the scheme is left."""

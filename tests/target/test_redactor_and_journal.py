@@ -60,6 +60,15 @@ def test_no_mixture_of_encodings_gets_through(secret: str, ways: list[Callable[[
     assert "«owner.api_secret»" in redactor.text(f"{around}{text};{around}")
 
 
+@given(secret=SECRETS)
+def test_a_secret_beside_itself_in_other_forms(secret: str) -> None:
+    redactor = Redactor([Account("owner", api_key="k" * 8, api_secret=secret)])
+    Redactor._all.clear()
+    masked = redactor.text(f"{secret} {secret.encode().hex()} signature=0123456789abcdef {secret}")
+    name = "«owner.api_key»" if secret == "k" * 8 else "«owner.api_secret»"
+    assert masked == f"{name} {name} signature=«signature» {name}"
+
+
 def test_innocent_text_is_left_alone() -> None:
     redactor = Redactor([Account("owner", jwt="aaaaaaaa.bbbbbbbbbbbbbbbbbbbb.cccccccccccccccccccc")])
     text = '{"error": "ORDER_NOT_FOUND", "id": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10"} 100% \\ & ;'
