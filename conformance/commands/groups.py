@@ -25,9 +25,7 @@ def faults() -> None:
 def _matrix_options(names: completion.Completer) -> Callable[[Any], Any]:
     return with_options(
         click.argument("names", nargs=-1, shell_complete=names),
-        click.option(
-            "-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: twice the processors."
-        ),
+        click.option("-n", "--jobs", type=click.IntRange(1, 64), help="Runs at a time. Default: 2 a processor."),
         profile_option,
         click.option("--limit", type=float, default=120.0, show_default=True, help="Seconds for one run."),
         click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write as JSON."),
