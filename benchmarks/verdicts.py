@@ -59,8 +59,10 @@ def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
 def kill_matrix(directory: Path, faults: Sequence[str]) -> list[Row]:
     """`faults run`: all of the catalogue, or those named, each against the suite, once."""
     seconds = _timed(directory, ["faults", "run", "--json", "matrix.json", *faults], (0, 1))
-    killed = [row["killed"] for row in json.loads((directory / "matrix.json").read_text())["outcomes"]]
-    return [Row("seconds for the kill matrix", f"{seconds:.0f}", f"{sum(killed)} of {len(killed)} faults found")]
+    tried = json.loads((directory / "matrix.json").read_text())["outcomes"]
+    survivors = [row["name"] for row in tried if not row["killed"]]
+    note = "; not ".join([f"{len(tried) - len(survivors)} of {len(tried)} faults found", *survivors])
+    return [Row("seconds for the kill matrix", f"{seconds:.0f}", note)]
 
 
 def verdicts(directory: Path, runs: Sequence[Run], repeats: int) -> list[Row]:
