@@ -2,8 +2,8 @@
 
 On a target close by there is one lane. On a distant one, where a run mostly waits for answers, several lanes work
 at the same time on what can be told apart: orders that only rest, each lane's at prices of its own, far from the
-market. Trades between our accounts need the book for themselves (`target/book.py`). What takes a whole balance,
-lists orders or cancels all comes afterwards, alone.
+market. Trades between our accounts need the book for themselves (`target/book.py`). What lists orders begins when
+most others have ended; what takes a whole balance or cancels all comes afterwards, alone.
 
 Overlap never changes a verdict: a case that was not decided beside others is carried out again, alone, and so are
 all cases that may have had a part in a surprise (`Judge.tangled`).
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _WORK_S = 0.003  # what an exchange costs us, about: so many lanes keep us busy while others wait
 MOST = 20
-FEW = 6  # lanes for cases that list orders: longer lists could be cut off
+_FEW = 6  # cases beside each other if one lists orders: longer lists could be cut off
+BEHIND = 3  # lanes for cases that trade behind the best price: each meets the orders of none of the others
 ONE_SIDED = 2  # lanes for cases that take a whole balance: one for each side
 _WITH_BOOK = 8  # lanes that take turns with the book: one or two trade, the others do what comes before and after
 TURNS = "answers take very long: such cases are tried with one credential, or on one side, by turns"
@@ -86,9 +87,8 @@ class Overlapping:
     """A case that may overlap with others; `call` carries it out with what a lane gives it.
 
     `is_twin` says that there is the same case with another credential, whose turn it is (`suite/twins.py`); `few`
-    that it goes with a few others, so that it is left out then even if it does not trade; `long` ones
-    begin first. Of the
-    cases with the same `key` one is carried out at a time.
+    that it goes with a few others, at the end, and is left out then even if it does not trade; `long` ones begin
+    first. Of the cases with the same `key` one is carried out at a time.
     """
 
     name: str
@@ -112,6 +112,7 @@ class Lanes:
         self.outcomes: dict[str, tuple[str, str | None]] = {}
         self._book = Book()
         self._untried: deque[Overlapping] = deque()
+        self._few: deque[Overlapping] = deque()  # untried as well; they come when most others have ended
         self._one_sided: deque[Overlapping] = deque()  # put off until they have the book
         self._both_sides: deque[Overlapping] = deque()  # the same; they come last, since they must wait for both
         self._trying = self._with_book = 0  # cases under way, without and with the book
@@ -125,6 +126,9 @@ class Lanes:
         venue.band = _shared(venue.band)
         foresight = Foresight(venue)
         for case in sorted(cases, key=lambda case: not case.long):
+            if case.few:
+                self._few.append(case)
+                continue
             needed = foresight.needs(case.call) if case.key is None else None
             self._untried.append(case) if needed is None else self._put_off(case, needed)
         lanes = [Lane(self.session, self.session.venue.beside(number, self._book)) for number in range(self.count)]
@@ -162,6 +166,7 @@ class Lanes:
     def _stop(self) -> None:
         with self._lock:
             self._untried.clear()
+            self._few.clear()
             self._one_sided.clear()
             self._both_sides.clear()
             self._lock.notify_all()
@@ -190,7 +195,7 @@ class Lanes:
         with self._lock:
             while True:
                 put_off = self._one_sided or self._both_sides
-                if put_off and (self._with_book < _WITH_BOOK or not self._untried):
+                if put_off and (self._with_book < _WITH_BOOK or not (self._untried or self._few)):
                     self._with_book += 1
                     return put_off.popleft(), False
                 for case in self._untried:
@@ -199,6 +204,9 @@ class Lanes:
                         self._keys.add(case.key)
                         self._trying += 1
                         return case, True
+                if self._few and not self._untried and self._trying < _FEW:
+                    self._trying += 1
+                    return self._few.popleft(), True
                 if not self._trying:
                     return None
                 self._lock.wait()

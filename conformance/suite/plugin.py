@@ -30,6 +30,7 @@ _MARKS = (
     "profile(name): the smallest profile that runs the case (standard or thorough)",
     "alone: the case may not overlap with others",
     "few: the case lists open orders, so it overlaps with a few others only",
+    "behind: the case trades behind the best price, so it overlaps with its like only",
     "one_sided: the case takes the whole balance for its side, so it overlaps with one of the other side only",
     "by_turns(name): where answers take very long, it is tried with each value of this parameter by turns",
     "long: the case waits for many answers, so it begins first where cases overlap",
@@ -126,13 +127,13 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
-    from conformance.suite.lanes import FEW, MOST, ONE_SIDED
+    from conformance.suite.lanes import BEHIND, MOST, ONE_SIDED
     from conformance.suite.twins import twins
 
     session.config.stash[_OUTCOMES] = {}
     left_out = twins(item for item in session.items if isinstance(item, pytest.Function))
     session.config.stash[TWINS] = left_out
-    for group, most in enumerate((MOST, FEW, ONE_SIDED)):
+    for group, most in enumerate((MOST, BEHIND, ONE_SIDED)):
         cases = list(_overlapping(session.items, group, left_out))
         session.config.stash[_OUTCOMES] |= session.config.stash[_SESSION].overlap(cases, most)
 
@@ -140,8 +141,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> Iterator[Overlapping]:
     """The cases that may overlap, those that ask for nothing but what each lane has.
 
-    With most others (group 0), with a few (1), or with one of the other side (2). Of those whose twin is tried,
-    `left_out` has the node ids.
+    With all others (group 0), with others that trade behind the best price (1), or with one of the other side (2).
+    Of those whose twin is tried, `left_out` has the node ids.
     """
     from conformance.suite.lanes import SHARED, Overlapping
 
@@ -159,7 +160,7 @@ def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> It
             requirements_of(item),
             call,
             item.nodeid in left_out,
-            few=group == 1,
+            few=turn(item) == 1 or item.get_closest_marker("few") is not None,
             long=item.get_closest_marker("long") is not None,
             key=key,
         )
@@ -167,11 +168,11 @@ def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> It
 
 def _group(item: pytest.Item) -> int | None:
     """Which group a case overlaps in, None if it goes alone."""
-    if turn(item) == 2 or item.get_closest_marker("alone") is not None:
+    if turn(item) == LAST or item.get_closest_marker("alone") is not None:
         return None
     if item.get_closest_marker("one_sided") is not None:
         return 2
-    return int(turn(item) == 1 or item.get_closest_marker("few") is not None)
+    return int(item.get_closest_marker("behind") is not None)
 
 
 def _call(function: Callable[..., object], given: dict[str, Any], asked: list[str]) -> Callable[[Lane], object]:

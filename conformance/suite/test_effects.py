@@ -51,6 +51,7 @@ def test_off_the_book_each_time(venue: Venue, states: States, scheme: str) -> No
 
 @pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.final", "cancel.refusals.not-found")
 @pytest.mark.aged
+@pytest.mark.behind
 def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
     """It has not come back seconds later; and a second cancel then does not move its times."""
     order = aged.canceled()

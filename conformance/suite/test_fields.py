@@ -287,6 +287,7 @@ def _spoiled(venue: Venue, kind: str, scheme: str) -> Credential:
 @ALL_FIELDS
 @pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.aged
+@pytest.mark.behind
 @pytest.mark.parametrize("kind", NEAR)
 def test_filled_late(venue: Venue, states: States, aged: Aged, kind: str) -> None:
     """A first fill that comes seconds after the placing moves no created_at; after the cancel nothing fills."""

@@ -33,7 +33,7 @@ from conformance.target.transport import Transport, proxy_for
 T = TypeVar("T")
 FAR_S = 0.015  # with answers quicker than this our own work is the larger part, and nothing is won by overlap
 VERY_FAR_S = 0.1  # with answers slower than this a whole run would last many minutes
-_AT_ONCE = 8  # requests of one case
+_AT_ONCE = 16  # requests of one case
 _PACE_OF = 15  # exchanges
 _LEAD = 0.125  # of the time that an answer takes: so much later sets out what must not come first
 _LEAST_LEAD_S, _MOST_LEAD_S = 0.005, 0.04
