@@ -35,6 +35,9 @@ FAR_S = 0.015  # with answers quicker than this our own work is the larger part,
 VERY_FAR_S = 0.1  # with answers slower than this a whole run would last many minutes
 _AT_ONCE = 16  # requests of one case
 _PACE_OF = 15  # exchanges
+_AVERAGE_OF = 100  # exchanges
+_UNUSUAL = 1  # of them, the slowest, that does not count
+_SLOW_S = 0.025  # on average: some kinds of requests take long, if not most
 _LEAD = 0.125  # of the time that an answer takes: so much later sets out what must not come first
 _LEAST_LEAD_S, _MOST_LEAD_S = 0.005, 0.04
 _HEADERS = {
@@ -126,12 +129,21 @@ class Client:
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
         self._http = self.new_http()
-        self._took: deque[float] = deque(maxlen=_PACE_OF)
+        self._took: deque[float] = deque(maxlen=_AVERAGE_OF)
 
     @property
     def pace(self) -> float:
-        """How long (s) the target usually takes to answer, by the newest exchanges."""
-        return statistics.median(self._took) if self._took else 0.0
+        """How long (s) the target usually takes to answer, by the newest exchanges.
+
+        That is the median, or the average where that is long: then cancels take long, say, and nothing else.
+        """
+        took = list(self._took)
+        if not took:
+            return 0.0
+        median = statistics.median(took[-_PACE_OF:])
+        usual = sorted(took)[:-_UNUSUAL]
+        average = sum(usual) / len(usual) if usual else 0.0
+        return max(median, average) if average > _SLOW_S else median
 
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """What the tasks return, which send requests that do not depend on each other.

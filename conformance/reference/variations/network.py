@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import EngineBusy, EngineRestarting, Unavailable
-from ..faults.tools import wrap
+from ..faults.tools import is_cancel, wrap
 from ..reference import Reference
 from . import variation
 
@@ -31,11 +31,13 @@ def between(ref: Reference, make: Callable[[ASGIApp], ASGIApp]) -> None:
     setattr(ref, "app", app)  # noqa: B010
 
 
-def delay(ref: Reference, seconds: Callable[[], float]) -> None:
-    """Let every answer take so much longer."""
+def delay(
+    ref: Reference, seconds: Callable[[], float], which: Callable[[Request], bool] = lambda request: True
+) -> None:
+    """Let every answer, or those to `which`, take so much longer."""
 
     async def handle(original: Any, request: Request, names: Any) -> Response:
-        wait = seconds()
+        wait = seconds() if which(request) else 0.0
         await asyncio.sleep(wait / 2)
         answer: Response = await original(request, names)
         await asyncio.sleep(wait / 2)
@@ -55,6 +57,19 @@ def jittery(ref: Reference) -> None:
     """Answers take between nothing and 60 ms, and one in a hundred half a second."""
     chance = random.Random(1)
     delay(ref, lambda: 0.5 if chance.random() < 0.01 else chance.random() * 0.06)
+
+
+@variation(options=_SHORT)
+def slow_cancels(ref: Reference) -> None:
+    """Every cancel takes 300 ms, all else nothing."""
+    delay(ref, lambda: 0.3, is_cancel)
+
+
+@variation(options=_SHORT)
+def held_up_now_and_then(ref: Reference) -> None:
+    """One answer in ten takes half a second."""
+    chance = random.Random(3)
+    delay(ref, lambda: 0.5 if chance.random() < 0.1 else 0.0)
 
 
 def now_and_then(ref: Reference, share: float, refusal: Callable[[], Unavailable]) -> None:
