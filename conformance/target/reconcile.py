@@ -127,7 +127,7 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
     canceled, refusals = False, 0
     # where some orders are refused for the time being without end, the others are not waited for as long
-    for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 2):
+    for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 1 if venue.refuses_for_good else 2):
         try:
             look = venue.get("query_order", f"/spot/orders/{order_id}", name)
             if look.response is not None and look.response.status == 401:

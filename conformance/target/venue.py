@@ -431,7 +431,7 @@ class Venue:
     def cancel_by(self, call: Call, order: Order | None) -> Exchange:
         """As `cancel`, by a call that was made before; it names `order`, or no order of ours."""
         kind = self._kind(call, order)
-        patience = _PERSISTENT if self.lasting[kind] < _KNOWN else 1
+        patience = 1 if self.lasting[kind] >= _KNOWN else 2 if self.refuses_for_good else _PERSISTENT
         attempts: list[int] = []
         controls: list[int] = []
         while True:
@@ -464,6 +464,11 @@ class Venue:
         self.lasting[kind] += 1
         raise Undecidable(f"a cancel got {self._outcome(exchange)} {len(attempts)} times")
 
+    @property
+    def refuses_for_good(self) -> bool:
+        """Whether it is certain that the target refuses some cancels without end, and so waiting is in vain."""
+        return self.judge.tallies["cancel.unavailable.unwarranted"].is_certain()
+
     def _lost(self) -> Exception:
         """What to raise where a cancel was not answered, and repeating it tells nothing."""
         if self.judge.silence.is_certain:
@@ -475,7 +480,8 @@ class Venue:
         """What tells requests apart that a target may treat differently."""
         by = call.auth.account if call.auth else None
         flaw = call.auth.flaw if call.auth else None
-        return (call.op, call.aim, flaw, order and (order.account == by, order.state, bool(order.fills)))
+        what = order and (order.account == by, order.state, bool(order.fills), order.side)
+        return (call.op, call.aim, flaw, what)
 
     def _control(self) -> list[int]:
         """Place and cancel another order by plain requests, once: it tells whether the target serves anybody."""
@@ -542,7 +548,7 @@ class Venue:
 
         Orders are looked up by query when an answer is lost, so nothing stays open unnoticed. Waiting helps against
         trouble only: an order whose cancel is refused for good is tried once more, at once, and then given up until
-        the end of the run.
+        the end of the run; if it is picked again, it is tried once.
         """
         driver, self.driver = self.driver, "cleanup"
         if self.client.journal.unanswered(self.case if self.shared else None):
@@ -560,7 +566,8 @@ class Venue:
         refusals = 0
         call = self.cancel_call(order, by=order.account)
         hurried = self.judge.silence.is_silent
-        for attempt in range(_ATTEMPTS if self.lasting[self._kind(call, order)] < _KNOWN else 1):
+        lasts = order.id in self.given_up or self.lasting[self._kind(call, order)] >= _KNOWN
+        for attempt in range(1 if lasts else 2 if self.refuses_for_good else _ATTEMPTS):
             with suppress(Trouble):
                 response = self.send(call).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))
