@@ -206,7 +206,7 @@ class Fuzzer:
             return Credential(None, None)
         if item.credential == "unsigned" and "api_key" in account.schemes:
             flaw = Auth("owner", "api_key", "cancel.key.signature.missing", how="only the key")
-            return Credential(flaw, ApiKeyAuth(account, venue.clock.now_ms, after=_bare))
+            return Credential(flaw, ApiKeyAuth(account, venue.clock.stamp_ms, after=_bare))
         scheme = item.credential if item.credential in account.schemes else account.schemes[0]
         good = venue.credential("owner", scheme)
         if item.is_unusual and good.auth is not None:
@@ -275,7 +275,7 @@ def _names_another(item: Generated) -> bool:
 
 def _segment(item: Generated, order: Order | None) -> str:
     """The raw path segment."""
-    return order.id if order is not None else item.id
+    return order.path_id if order is not None else item.id
 
 
 def _is_fragile(item: Generated, segment: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+_ALL_DIGITS = Context(prec=200)
 _DECIMAL = re.compile(r"[0-9]{1,60}(\.[0-9]{1,60})?")
 
 
@@ -52,9 +53,10 @@ def is_price_of_all(shown: Decimal, fills: Iterable[tuple[Decimal, Decimal]]) ->
 def is_average(shown: Decimal, exact: Fraction, tick: Decimal) -> bool:
     """Whether `shown` is `exact` up to rounding.
 
-    Which digits an average keeps is left open, so an error of one unit of the last digit shown is rounding; but
-    it keeps more than the tick's, so it is never more than a tenth of a tick off.
+    Which digits an average keeps is left open, and so are trailing zeros: an error of one unit of the last digit
+    before these is rounding; but it keeps more digits than the tick's, so it is never more than a tenth of a tick
+    off.
     """
-    exponent = shown.as_tuple().exponent
+    exponent = shown.normalize(_ALL_DIGITS).as_tuple().exponent
     unit = Fraction(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0))
     return abs(Fraction(shown) - exact) <= min(unit, Fraction(tick) / 10)

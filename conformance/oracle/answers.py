@@ -130,8 +130,9 @@ def _by_id(path_id: PathId, order: Order | None, account: str | None) -> Expecta
 def expect(exchange: Exchange, path_id: PathId, order: Order | None) -> Expectation:
     """The acceptable answers to a cancel of an order (as the ledger has it), whatever else the request carries.
 
-    A credential with a flaw gets 401; if the id would be refused as well, that refusal is right too, because
-    no page says which is judged first. A 503 is acceptable always and is not listed here.
+    A credential with a flaw gets 401; if the id would be refused as well, or nobody may cancel that order any more,
+    that refusal is right too, because no page says which is judged first. A 503 is acceptable always and is not
+    listed here.
     """
     ordinary = _expect(exchange, path_id, order)
     return replace(ordinary, any_refusal=True) if len(exchange.request.target) > _LONG else ordinary
@@ -154,8 +155,9 @@ def _expect(exchange: Exchange, path_id: PathId, order: Order | None) -> Expecta
         return Expectation(
             normal.requirement, (UNAUTHORIZED, *normal.answers), normal.situation, normal.any_refusal
         )
-    refused = path_id.kind in (IdKind.MALFORMED, IdKind.HOSTILE, IdKind.EMPTY, IdKind.SPELLING) or order is None
-    answers = (UNAUTHORIZED, *id_refused) if refused else (UNAUTHORIZED,)
+    refused = path_id.kind in (IdKind.MALFORMED, IdKind.HOSTILE, IdKind.EMPTY, IdKind.SPELLING)
+    gone = order is None or order.state is not State.LIVE
+    answers = (UNAUTHORIZED, *id_refused) if refused or gone else (UNAUTHORIZED,)
     return Expectation(flaw, answers, f"{normal.situation}, credential refused", normal.any_refusal)
 
 

@@ -52,7 +52,7 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
         return
     body = try_parse(response)
     foreign = bool(order and exchange.auth and order.account != exchange.auth.account)
-    if (leak := leak_in(response, body, foreign=foreign)) is not None:
+    if (leak := leak_in(response, body, foreign=foreign, target=exchange.request.target)) is not None:
         judge.broken(
             "cancel.answers.no-leak",
             exchange,
@@ -433,9 +433,9 @@ def _kind(check: fields.FieldCheck, order: Order | None) -> str:
 
 
 def judge_other_method(judge: Judge, exchange: Exchange) -> None:
-    """Another method on an order's path: any answer is right, but it may not cancel."""
+    """Another method on an order's path: any answer is right, and none at all, but it may not cancel."""
     order = judge.ledger.get(path_id(judge, exchange).uuid)
-    if exchange.response is not None and order is not None:
+    if order is not None:
         judge.act(exchange, "cancel.errors.other-methods", order)
 
 

@@ -34,7 +34,8 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     """The statuses that are right besides the ordinary ones because of what the request carries.
 
     A request with a spoiled credential is about that, and is held to the ordinary answers, unless it repeats a
-    documented parameter, or has credentials of both kinds or a body.
+    documented parameter or has another one, or has credentials of both kinds or a body: which of two flaws is
+    judged first is left open.
     """
     request, found = exchange.request, frozenset[int]()
     headers = {name.lower() for name, _ in request.headers}
@@ -45,8 +46,9 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     if request.body is not None:
         found |= _BODY
     if exchange.auth is not None and exchange.auth.flaw is not None:
-        # a parameter that stands twice can be refused before anybody looks at the signature
-        return found | _QUERY if any(names.count(name) > 1 for name in _DOCUMENTED_QUERY) else found
+        # a parameter that stands twice, or that nobody knows, can be refused before anybody looks at the signature
+        beyond = any(name not in _DOCUMENTED_QUERY or names.count(name) > 1 for name in names)
+        return found | _QUERY if beyond else found
     signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
     if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):
         found |= _QUERY

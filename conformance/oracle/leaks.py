@@ -41,16 +41,16 @@ _OTHERS_DATA = frozenset(
 )
 
 
-def leak_in(response: Response, body: Any, *, foreign: bool) -> str | None:
+def leak_in(response: Response, body: Any, *, foreign: bool, target: str = "") -> str | None:
     """What the answer gives away, in words, or None.
 
     A refusal about another user's order (`foreign`) may not carry that order's data or its owner. Fields that no
-    page names are allowed otherwise.
+    page names are allowed otherwise, such as one that repeats the request's own `target`.
     """
     for text in (response.body, *[value for _, value in response.headers]):
         if "«" in text and (found := MASKED_SECRET.search(text)) is not None:
             return f"a credential ({found[0]})"
-    if response.status >= 400 and (internals := _internals_in(response.body)) is not None:
+    if response.status >= 400 and (internals := _internals_in(response.body, target)) is not None:
         return f"internals ({internals[:80]!r})"
     if foreign and response.status in (403, 404):
         names = sorted(_OTHERS_DATA & _keys(body))
@@ -60,9 +60,9 @@ def leak_in(response: Response, body: Any, *, foreign: bool) -> str | None:
 
 
 @lru_cache(64)  # refusals are alike
-def _internals_in(text: str) -> str | None:
-    found = _INTERNALS.search(text)
-    return found[0].strip() if found is not None else None
+def _internals_in(text: str, target: str) -> str | None:
+    found = (match[0].strip() for match in _INTERNALS.finditer(text))
+    return next((internals for internals in found if internals not in target), None)
 
 
 def _keys(value: Any, depth: int = 4) -> set[str]:

@@ -46,7 +46,8 @@ class Order(msgspec.Struct, eq=False):
     Times are monotonic seconds on the suite's clock (`placed`, `canceled` are the windows in which it happened),
     `created_at` and `final` are the target's own words. `confirmed` is the exchange that last showed the order to
     be as the ledger has it; `acts` are those that could have changed it since. `shown` is what a query showed while
-    it was live: how many fills it had then, its status and its updated_at.
+    it was live: how many fills it had then, its status and its updated_at. `id` is in lower case, `spelled` as New
+    Order returned it, if that differs.
     """
 
     id: str
@@ -70,6 +71,12 @@ class Order(msgspec.Struct, eq=False):
     confirmed: int = 0
     acts: list[Act] = []
     shown: tuple[int, Any, Any] | None = None
+    spelled: str | None = None
+
+    @property
+    def path_id(self) -> str:
+        """The id as it is to be sent: as New Order returned it."""
+        return self.spelled or self.id
 
     @property
     def filled(self) -> Decimal:
@@ -147,6 +154,7 @@ class Ledger:
             case=intern(exchange.case),
             created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
             confirmed=exchange.n,
+            spelled=order_id if order_id != order_id.lower() else None,
         )
         self.orders[order.id] = self._current[order.id] = order
         self._fill(order, exchange, answer)

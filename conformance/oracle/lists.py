@@ -12,7 +12,8 @@ from conformance.record import Exchange
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
-SHORT = 20  # rows; no list of open orders is cut off at fewer
+SHORT = 20  # rows; no list of open orders is cut off at fewer, but at ten
+_TEN = 10
 _NEW = 2.5  # s
 _ENDED = ("canceled", "filled", "rejected")
 
@@ -93,7 +94,7 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
     account = exchange.auth.account
     before = judge.listed.get(account, set())
     judge.listed[account] = listed
-    if len(listed) >= SHORT:
+    if len(listed) >= SHORT or len(listed) == _TEN:
         return
     for order in judge.ledger.live(account):
         # one never listed is missed only if others were, and if it is no longer new to a list read once a second

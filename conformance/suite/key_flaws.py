@@ -176,6 +176,6 @@ def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner", at_ms: int | N
         venue.credential(name, "api_key")  # a refused one may have been mixed up with the other's
         other = venue.account("counterparty" if name == "owner" else "owner")
         venue.credential(other.name, "api_key")
-    now_ms = venue.clock.now_ms if at_ms is None else lambda: at_ms
+    now_ms = venue.clock.stamp_ms if at_ms is None else lambda: at_ms
     signer = ApiKeyAuth(account, now_ms, other=other, before=flaw.before, after=flaw.after)
     return Credential(Auth(name, "api_key", flaw.requirement, how=flaw.name), signer)

@@ -25,6 +25,7 @@ _RELEASED, _ONCE = "cancel.effects.lock-released", "cancel.effects.lock-released
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
 _DEAR = Decimal("2.5")
+_BEYOND = Decimal("0.02")  # of an order's worth: no page says what it locks, to the cent and the fee
 _WORTH = ("1000", "30", "3")  # times the smallest order
 _STATES = ("open", "canceled twice", "partially filled")
 _ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the balance for the other side alone
@@ -172,8 +173,10 @@ def _release(
         venue.cancel(locked, scheme=scheme)
         if venue.settings.counterparty is not None:
             venue.cancel(locked, by="counterparty", scheme=scheme)
-    # a lot for the rounding of balances, and what a venue that keeps them as doubles cannot tell apart
-    rounding = venue.rules.lot + most_after / 10**12 // venue.rules.lot * venue.rules.lot
+    # a lot for the rounding of balances, what a venue that keeps them as doubles cannot tell apart, and what an
+    # order may lock beyond its worth
+    beyond = (locked.quantity or most_after) * _BEYOND if most_after != most else Decimal(0)
+    rounding = venue.rules.lot + (most_after / 10**12 + beyond) // venue.rules.lot * venue.rules.lot
     more = most_after + (too_much - most) + rounding
     _attempt_both(venue, side, price, (most_after, _RELEASED), (more, _ONCE), before)
 
@@ -242,7 +245,7 @@ def test_refusals_release_nothing(
     price = venue.band.resting(side)
     before = _own_trades(venue)
     most, too_much = _most(venue, side, price, funds)
-    locked = states.open(side, price=price, quantity=most)
+    locked = states.open(side, price=price, quantity=most, tif="post_only")  # as what was found to fit
     one_more = too_much - most + venue.rules.quantity(price)  # fits as little as `too_much` did
     venue.cancel(locked, by="counterparty", scheme=scheme)
     if _attempt(venue, side, price, one_more, "cancel.refusals.forbidden", "refused", before):

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from conformance.oracle.ledger import State
 from conformance.record import Auth
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.suite.tampering import KeyFlaw
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
+from conformance.target.trouble import NotExercised
 from conformance.target.venue import Credential, Venue
 
 _KEY = "cancel.key."
@@ -17,7 +19,7 @@ _KEY = "cancel.key."
 def good_key(venue: Venue, before: Callable[[Draft], None] | None = None, how: str | None = None) -> Credential:
     """The owner's good API key, used in an unusual but right way, which `how` names."""
     venue.credential("owner", "api_key")
-    signer = ApiKeyAuth(venue.account("owner"), venue.clock.now_ms, before=before)
+    signer = ApiKeyAuth(venue.account("owner"), venue.clock.stamp_ms, before=before)
     return Credential(Auth("owner", "api_key", how=how), signer)
 
 
@@ -52,9 +54,7 @@ def test_spoiled_request(venue: Venue, states: States, flaw: KeyFlaw) -> None:
 )
 def test_further_signed_parameters(venue: Venue, states: States, query: str) -> None:
     """Parameters that nobody documents do no harm when they are signed."""
-    order = states.open()
-    venue.cancel(order, credential=good_key(venue), query=query, aim="cancel.key.signature.extra-signed")
-    venue.look(order)
+    _cancel_with(venue, states, query, "cancel.key.signature.extra-signed")
 
 
 @pytest.mark.exercises("cancel.key.signature.encoding")
@@ -63,9 +63,16 @@ def test_further_signed_parameters(venue: Venue, states: States, query: str) -> 
 )
 def test_escapes(venue: Venue, states: States, query: str) -> None:
     """What is signed is the query as it was sent, escapes included."""
+    _cancel_with(venue, states, query, "cancel.key.signature.encoding")
+
+
+def _cancel_with(venue: Venue, states: States, query: str, aim: str) -> None:
+    """Cancel an order with these parameters, signed."""
     order = states.open()
-    venue.cancel(order, credential=good_key(venue), query=query, aim="cancel.key.signature.encoding")
+    response = venue.cancel(order, credential=good_key(venue), query=query, aim=aim).response
     venue.look(order)
+    if order.state is State.LIVE and response is not None and response.status in (400, 414, 422):
+        raise NotExercised("the target refuses parameters that no page names")
 
 
 @pytest.mark.exercises("cancel.key.header-case")

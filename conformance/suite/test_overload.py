@@ -80,7 +80,7 @@ def _connections(venue: Venue, size: int, order: Order) -> Iterator[list[Transpo
         look = Call(
             "query_order",
             "GET",
-            f"/spot/orders/{order.id}",
+            f"/spot/orders/{order.path_id}",
             signer=credential.signer,
             auth=credential.auth,
             case=venue.case,

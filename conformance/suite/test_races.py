@@ -174,7 +174,7 @@ def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
             call = Call(
                 "query_order",
                 "GET",
-                f"/spot/orders/{order.id}",
+                f"/spot/orders/{order.path_id}",
                 signer=credential.signer,
                 auth=credential.auth,
             )

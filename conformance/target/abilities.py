@@ -174,7 +174,7 @@ def _sees(venue: Venue, order: Order, name: str, scheme: str) -> bool:
         assert response is not None
         return response.status, try_parse(response)
 
-    status, body = ask(f"/spot/orders/{order.id}")
+    status, body = ask(f"/spot/orders/{order.path_id}")
     if status == 200 and name == order.account:
         return True
     listing, rows = ask("/spot/orders", f"symbol={venue.rules.symbol}")

@@ -6,6 +6,8 @@ import threading
 import time
 from email.utils import parsedate_to_datetime
 
+_AHEAD_MS = 500  # timestamps may run ahead of the clock by so much
+
 
 class Clock:
     """An interval for the target's clock minus ours, in s, from every whole second that the target shows.
@@ -20,6 +22,7 @@ class Clock:
         self._lock = threading.Lock()
         self._forced: float | None = None
         self.samples = 0
+        self._stamp = 0  # ms
 
     def observe(self, second: int | float, sent_at: float, received_at: float) -> None:
         """Take in a whole second shown by the target, with our Unix times around it (s)."""
@@ -60,3 +63,10 @@ class Clock:
     def now_ms(self) -> int:
         """The target's time in Unix ms, as far as known."""
         return int((time.time() + self.offset) * 1000)
+
+    def stamp_ms(self) -> int:
+        """The same, later each time: a target that takes a signature once shall not see one twice by chance."""
+        with self._lock:
+            now = self.now_ms()
+            self._stamp = self._stamp + 1 if now <= self._stamp < now + _AHEAD_MS else now
+            return self._stamp

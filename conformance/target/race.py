@@ -66,7 +66,7 @@ class Arena:
         if venue.placed + takers > venue.settings.safety.max_orders:
             raise Undecidable(f"the limit of {venue.settings.safety.max_orders} orders is reached")
         venue.placed += takers
-        self._warm(order.id, order.account, len(runners))
+        self._warm(order.path_id, order.account, len(runners))
         name = f"{venue.case} {next(_ids)}"
         driver, venue.driver = venue.driver, DRIVER
         try:
@@ -87,7 +87,7 @@ class Arena:
         were under way at the same time.
         """
         venue = self.venue
-        self._warm(order.id, order.account, len(calls))
+        self._warm(order.path_id, order.account, len(calls))
         name = f"{venue.case} {next(_ids)}"
         try:
             done = self._run(name, [Runner(call) for call in calls])
@@ -149,7 +149,7 @@ class Arena:
         venue = self.venue
         credential = venue.credential(order.account)
         how = {"signer": credential.signer, "auth": credential.auth, "race": name}
-        venue.settled(Call("query_order", "GET", f"/spot/orders/{order.id}", **how), repeatable=True)  # type: ignore[arg-type]
+        venue.settled(Call("query_order", "GET", f"/spot/orders/{order.path_id}", **how), repeatable=True)  # type: ignore[arg-type]
         if traded:
             query = f"symbol={venue.rules.symbol}&limit={LONG_LIST}"
             venue.settled(Call("my_trades", "GET", "/spot/trades/me", query, **how), repeatable=True)  # type: ignore[arg-type]

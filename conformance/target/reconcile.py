@@ -125,21 +125,21 @@ def _end_unless(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tup
 
 def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
-    canceled, refusals = False, 0
+    canceled, refusals, known = False, 0, venue.judge.ledger.get(order_id)
     # where some orders are refused for the time being without end, the others are not waited for as long
     for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 1 if venue.refuses_for_good else 2):
         try:
-            look = venue.get("query_order", f"/spot/orders/{order_id}", name)
+            look = venue.get("query_order", f"/spot/orders/{known.path_id if known else order_id}", name)
             if look.response is not None and look.response.status == 401:
                 outcome.silent += 1  # these credentials will not be let in for the next order either
                 return False, canceled
             outcome.silent, status = 0, _status(look)
             if status is not None and status not in _LIVE:
                 return True, canceled
-            if venue.judge.ledger.get(order_id) is None:
+            if known is None:
                 exchange = cancel_ghost(venue, name, order_id)
             else:
-                exchange = venue.send(venue.cancel_call(order_id, by=name))
+                exchange = venue.send(venue.cancel_call(known, by=name))
             answer = exchange.response.status if exchange.response else None
             if answer == 200:
                 canceled = True

@@ -168,7 +168,7 @@ class Venue:
             raise NotExercised(f"the {name} account has no {scheme}")
         if scheme == "jwt":
             return Credential(Auth(name, "jwt"), JwtAuth(f"Bearer {account.jwt}"))
-        return Credential(Auth(name, "api_key"), ApiKeyAuth(account, self.clock.now_ms))
+        return Credential(Auth(name, "api_key"), ApiKeyAuth(account, self.clock.stamp_ms))
 
     # ------------------------------------------------------------------ sending
 
@@ -407,7 +407,7 @@ class Venue:
         return Call(
             "cancel_order" if method == "DELETE" else "other_method",
             method,
-            f"/spot/orders/{target.id if isinstance(target, Order) else target}",
+            f"/spot/orders/{target.path_id if isinstance(target, Order) else target}",
             query,
             body,
             headers or {},
@@ -498,7 +498,7 @@ class Venue:
 
     def look(self, order: Order, scheme: str | None = None) -> Exchange:
         """Query an order as its owner; the oracle compares it with the ledger."""
-        return self.get("query_order", f"/spot/orders/{order.id}", order.account, scheme=scheme)
+        return self.get("query_order", f"/spot/orders/{order.path_id}", order.account, scheme=scheme)
 
     def look_all(self, orders: Iterable[Order]) -> None:
         """Look at several orders, at the same time where answers take long."""

@@ -55,6 +55,6 @@ def variation(*, options: tuple[str, ...] = (), **settings: Any) -> Callable[[Ho
 
 def load_variations() -> Mapping[str, Variation]:
     """Return all variations by name."""
-    for module in ("markets", "shapes", "clocks", "choices", "network"):
+    for module in ("markets", "shapes", "clocks", "choices", "strictness", "network"):
         import_module(f"{__package__}.{module}")
     return _VARIATIONS
