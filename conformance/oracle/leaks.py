@@ -19,6 +19,7 @@ _INTERNALS = re.compile(
     r"|/(?:home|usr|srv|opt|var|app|src)/[\w.-]+/[\w./-]+|\bsrc/\w+\.(?:rs|go|py|js|ts|java)\b",
     re.MULTILINE,
 )
+_SIGNATURE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
 _OTHERS_DATA = frozenset(
     [
         "side",
@@ -40,11 +41,14 @@ _OTHERS_DATA = frozenset(
     ]
 )
 
+_IN_HEADERS = frozenset({"owner", "price", "quantity", "filled"})  # parts of names
+
 
 def leak_in(response: Response, body: Any, *, foreign: bool, target: str = "") -> str | None:
     """What the answer gives away, in words, or None.
 
-    A refusal about another user's order (`foreign`) may not carry that order's data or its owner. Fields that no
+    A refusal about another user's order (`foreign`) may not carry its data or its owner, nor may a 401, and
+    this may not tell how it should have been signed. Fields that no
     page names are allowed otherwise, such as one that repeats the request's own `target`.
     """
     for text in (response.body, *[value for _, value in response.headers]):
@@ -52,11 +56,19 @@ def leak_in(response: Response, body: Any, *, foreign: bool, target: str = "") -
             return f"a credential ({found[0]})"
     if response.status >= 400 and (internals := _internals_in(response.body, target)) is not None:
         return f"internals ({internals[:80]!r})"
-    if foreign and response.status in (403, 404):
-        names = sorted(_OTHERS_DATA & _keys(body))
+    if (foreign and response.status in (403, 404)) or response.status == 401:
+        names = sorted((_OTHERS_DATA & _keys(body)) | (_IN_HEADERS & _parts(response) if foreign else set()))
+        whose = "an order to somebody unknown" if response.status == 401 else "another user's order"
         if names:
-            return f"data of another user's order ({', '.join(names)})"
+            return f"data of {whose} ({', '.join(names)})"
+    if response.status == 401 and any(found not in target for found in _SIGNATURE.findall(response.body)):
+        return "what looks like the signature that was expected"
     return None
+
+
+def _parts(response: Response) -> set[str]:
+    """The parts of the names of its headers."""
+    return {part for name, _ in response.headers for part in name.lower().split("-")}
 
 
 @lru_cache(64)  # refusals are alike

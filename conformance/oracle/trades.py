@@ -157,7 +157,7 @@ def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -
         judge.held(_FILLS_KEPT, exchange)
         return
     more = seen > order.filled
-    which = "canceled order" if order.canceled_by == "cancel" else "order that it traded with"
+    which = "canceled order" if order.canceled_by == "cancel" else "filled order"
     judge.broken(
         "cancel.effects.off-book" if more else _FILLS_KEPT,
         exchange,

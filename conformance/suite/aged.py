@@ -65,6 +65,8 @@ class Aged:
         with suppress(Trouble, Undecidable, NotExercised):
             self.witness = self.states.open("sell")
             self.venue.look(self.witness)
+            if self.venue.settings.counterparty is not None:  # what comes of it may come later
+                self.venue.cancel(self.witness, by="counterparty")
 
     def _provide_canceled(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):

@@ -9,8 +9,9 @@ from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
 import pytest
 
 from conformance.oracle.ledger import Order
+from conformance.record import Take
 from conformance.suite.aged import Aged
-from conformance.target.states import States
+from conformance.target.states import OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -81,8 +82,11 @@ def test_malformed_id(venue: Venue, states: States, scheme: str) -> None:
     own, foreign = states.open("sell"), None
     if venue.settings.counterparty is not None:
         foreign = states.open("buy", account="counterparty")
-    placed = len(venue.judge.ledger.orders)  # a number by which a fresh target may know the last one
-    for segment in (*MALFORMED.values(), *(str(placed + more) for more in (-1, 0, 1))):
+    orders = venue.judge.ledger.orders.values()
+    # numbers by which a fresh target may know the last one, of all or of its account
+    placed = {len(orders), sum(order.account == "owner" for order in orders)}
+    numbers = {str(number + more) for number in placed for more in (-1, 0, 1)}
+    for segment in (*MALFORMED.values(), venue.rules.symbol, *sorted(numbers)):
         venue.cancel(segment, scheme=scheme)
     venue.look(own)
     if foreign is not None:
@@ -181,6 +185,21 @@ def test_filled(venue: Venue, states: States, scheme: str, side: str, how: str) 
     venue.look(order)
 
 
+@pytest.mark.exercises("cancel.errors.not-found.filled", "cancel.refusals.not-found", "cancel.effects.fills-kept")
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_filled_by_a_part_of_another(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """The cancel of a filled order takes neither its fills away nor the rest of the order that it traded with."""
+    other, size = OTHER_SIDE[side], states.units("1")
+    (price,) = venue.band.levels(1, resting=other)
+    rest = states.open(other, price=price, quantity=size * 3, account="counterparty")
+    order = venue.place(side, price, size, takes=[Take(rest.id, format(price, "f"), format(size, "f"))])
+    venue.done_trading()
+    venue.trades("owner")
+    venue.cancel(order, scheme=scheme)
+    venue.trades("owner", aim="cancel.effects.fills-kept")
+    venue.look_all([order, rest])
+
+
 @pytest.mark.exercises(
     "cancel.errors.not-found.ioc-remainder", "cancel.refusals.not-found", "cancel.answers.parity"
 )
@@ -254,7 +273,7 @@ def test_foreign_open(venue: Venue, states: States, scheme: str, side: str) -> N
         price = venue.band.resting(side, venue.step())
         strangers = states.open(side, price=price, account=stranger)
         order = states.open(side, price=price, account=owner)
-        for written in (order, order.id.upper()):
+        for written in (order, order.id.upper(), order):
             venue.cancel(written, by=stranger, scheme=scheme)
             venue.look_all([order, strangers])
         venue.cancel(order, by=owner)

@@ -6,8 +6,10 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
+from conformance.oracle.ids import IdKind, read_id
 from conformance.oracle.ledger import Order
 from conformance.target.states import States
+from conformance.target.trouble import NotExercised
 from conformance.target.venue import Venue
 
 _DIGITS = "0123456789abcdef"
@@ -91,6 +93,20 @@ def test_rearranged_id(venue: Venue, states: States, scheme: str) -> None:
         venue.cancel(str(UUID(text)), scheme=scheme, aim="cancel.identity.whole-id")
         venue.look(order)
     venue.cancel(order, scheme=scheme)
+
+
+@pytest.mark.exercises("cancel.identity.whole-id", "cancel.refusals.not-found")
+def test_id_of_a_fill(venue: Venue, states: States, scheme: str) -> None:
+    """The id of a fill is not that of the order."""
+    order = states.partially_filled("buy")
+    rows = venue.trades("owner") or []
+    trades = [str(row.get("trade_id")) for row in rows if str(row.get("order_id")).lower() == order.id]
+    named = [trade for trade in trades if read_id(trade).kind is IdKind.UUID and trade.lower() != order.id]
+    if not named:
+        raise NotExercised("the target lists no fills with UUIDs of their own")
+    for trade in named:
+        venue.cancel(trade, scheme=scheme, aim="cancel.identity.whole-id")
+    venue.look(order)
 
 
 @pytest.mark.exercises("cancel.effects.own-orders", "cancel.effects.foreign-orders")

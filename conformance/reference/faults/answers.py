@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from ..auth import Incoming
 from ..errors import Unauthorized
@@ -237,6 +238,32 @@ def stack_trace_in_a_refusal(ref: Reference) -> None:
 def query_in_a_refusal(ref: Reference) -> None:
     """A 404 carries the database query that found nothing."""
     reshape(ref, 404, lambda body: json.dumps({**body, "debug": "SELECT id, status FROM orders WHERE id = $1"}))
+
+
+@fault(_LEAK)
+def unauthorized_cancels_show_the_order(ref: Reference) -> None:
+    """A 401 has the order that was to be canceled as its body."""
+
+    def show(request: Request, answer: Response) -> Response | None:
+        order = named(ref, request)
+        return JSONResponse(ref.api.canceled(order), 401) if answer.status_code == 401 and order else None
+
+    on_answer(ref, show)
+
+
+@fault(_LEAK)
+def expected_signature_in_a_401(ref: Reference) -> None:
+    """A 401 for a wrong signature tells the right one."""
+
+    def tell(request: Request, answer: Response) -> Response | None:
+        account = ref.auth.accounts_by_key.get(request.headers.get("x-mbx-apikey", "").encode())
+        if answer.status_code != 401 or account is None:
+            return None
+        signed = request.scope["query_string"].partition(b"&signature=")[0]
+        secret = ref.secrets.api_keys[account].secret.encode()
+        return JSONResponse({"expected": hmac.new(secret, signed, "sha256").hexdigest()}, 401)
+
+    on_answer(ref, tell)
 
 
 @fault("cancel.key.signature.altered", "cancel.answers.status")

@@ -12,7 +12,7 @@ from ..errors import ApiError
 from ..orders import Order
 from ..reference import Reference
 from .registry import fault
-from .tools import after_cancel, cancel_aside, find, is_cancel, named, own_live, remember_request, wrap
+from .tools import after_cancel, all_trades, cancel_aside, find, is_cancel, named, own_live, remember_request, wrap
 
 
 def redirect(ref: Reference, other_id: Any, *, only_unknown: bool = False) -> None:
@@ -174,3 +174,29 @@ def symbol_in_the_query_opens_every_order(ref: Reference) -> None:
         return order.account if order is not None else account
 
     wrap(ref.api, "caller", caller)
+
+
+@fault("cancel.identity.whole-id", "cancel.refusals.not-found")
+def ids_of_fills_are_ids(ref: Reference) -> None:
+    """The id of a fill stands for the order that it belongs to."""
+
+    async def cancel_order(original: Any, request: Request) -> Any:
+        account = await ref.api.caller(request)
+        for trade in all_trades(ref, account):
+            if trade.trade_id == request.path_params["id"]:
+                request.path_params["id"] = trade.order_id
+        return await original(request)
+
+    wrap(ref.api, "cancel_order", cancel_order)
+
+
+@fault("cancel.refusals.invalid-id")
+def the_symbol_as_an_id_cancels_all(ref: Reference) -> None:
+    """With the market's symbol as the id all orders of the caller are canceled, and the answer is 400."""
+
+    async def cancel_order(original: Any, request: Request) -> Any:
+        if request.path_params["id"] == ref.settings.market.symbol:
+            cancel_aside(ref, own_live(ref, await ref.api.caller(request)))
+        return await original(request)
+
+    wrap(ref.api, "cancel_order", cancel_order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable
 from copy import copy
 from typing import Any
@@ -13,7 +15,9 @@ from ..orders import Order
 from ..reference import Reference
 from .money import give, rest_of
 from .registry import fault
-from .tools import by_key, cancel_aside, find, is_cancel, named, own_live, wrap
+from .tools import all_trades, by_key, cancel_aside, find, is_cancel, named, own_live, wrap
+
+_LATER_S = 1.0
 
 
 def despite(ref: Reference, status: int, act: Callable[[Request, Order | None], object]) -> None:
@@ -231,3 +235,57 @@ def second_cancel_takes_the_next_order(ref: Reference) -> None:
             cancel_aside(ref, same[:1])
 
     despite(ref, 404, act)
+
+
+@fault("cancel.refusals.forbidden")
+def the_third_forbidden_cancel_is_carried_out(ref: Reference) -> None:
+    """The third cancel of another user's order is answered with 403 like the others, and carried out."""
+    tries: Counter[str] = Counter()
+
+    def act(request: Request, order: Order | None) -> None:
+        if order is not None:
+            tries[order.id] += 1
+            if tries[order.id] == 3:
+                drop(ref, order)
+
+    despite(ref, 403, act)
+
+
+@fault("cancel.refusals.forbidden")
+def forbidden_cancels_are_carried_out_later(ref: Reference) -> None:
+    """A cancel of another user's order is answered with 403, and the order is canceled a second later."""
+
+    def act(request: Request, order: Order | None) -> None:
+        asyncio.get_running_loop().call_later(_LATER_S, drop, ref, order)
+
+    despite(ref, 403, act)
+
+
+def _traded_with(ref: Reference, order: Order) -> set[str]:
+    """The ids of the orders on the other side of an order's fills."""
+    trades = [trade for account in ref.auth.accounts_by_key.values() for trade in all_trades(ref, account)]
+    own = {trade.trade_id for trade in trades if trade.order_id == order.id}
+    return {trade.order_id for trade in trades if trade.trade_id in own} - {order.id}
+
+
+@fault("cancel.refusals.not-found")
+def cancel_of_a_filled_order_ends_what_it_met(ref: Reference) -> None:
+    """A cancel of a filled order is answered with 404 and cancels the rest of the order that it traded with."""
+
+    def act(request: Request, order: Order | None) -> None:
+        for met in _traded_with(ref, order) if order is not None and order.status == "filled" else ():
+            drop(ref, ref.exchange.find_order(met))
+
+    despite(ref, 404, act)
+
+
+@fault("cancel.effects.fills-kept")
+def cancel_of_a_filled_order_hides_its_fills(ref: Reference) -> None:
+    """A cancel of a filled order is answered with 404, and its fills are not listed any more."""
+    hidden = set[str]()
+    despite(ref, 404, lambda request, order: hidden.add(order.id) if order is not None else None)
+    wrap(
+        ref.exchange,
+        "trades",
+        lambda original, *where: [trade for trade in original(*where) if trade.order_id not in hidden],
+    )

@@ -15,10 +15,11 @@ from starlette.responses import Response
 from ..auth import Incoming
 from ..errors import ApiError, Unauthorized
 from ..matching import MatchingEngine
-from ..orders import Order
+from ..orders import Order, Trade
 from ..reference import Reference
 
 Fills = dict[str, list[tuple[Decimal, Decimal]]]
+_MANY = 500  # trades
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
@@ -209,6 +210,11 @@ def keep_fills(ref: Reference) -> Fills:
 
     wrap(engines(ref), "apply_fill", apply_fill)
     return fills
+
+
+def all_trades(ref: Reference, account: str) -> list[Trade]:
+    """Return an account's newest trades on all markets."""
+    return ref.exchange.trades(account, None, None, None, _MANY)
 
 
 def own_live(ref: Reference, account: str, but: str = "") -> list[Order]:
