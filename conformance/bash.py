@@ -144,7 +144,9 @@ HELPERS = {
   IFS=. read -r HEAD CLAIMS TAIL rest <<<"$JWT"
 }
 """,
-    "head_of": r"""head_of() { printf '{"alg":"%s","typ":"JWT"}' "$1" | b64url; }
+    "head_of": r"""head_of() { # [ALGORITHM]
+  if [ $# -gt 0 ]; then printf '{"alg":"%s","typ":"JWT"}' "$1" | b64url; else printf '{"typ":"JWT"}' | b64url; fi
+}
 """,
     "guessed": r"""guessed() { # SECRET [HEADER]: $JWT, signed anew with it
   parts

@@ -9,13 +9,17 @@ from contextlib import suppress
 from functools import partial
 
 from conformance.oracle.ledger import Order, State
+from conformance.record import Auth
+from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.target.signing import ApiKeyAuth
 from conformance.target.states import OTHER_ACCOUNT, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
-from conformance.target.venue import LONG_LIST, Venue
+from conformance.target.venue import LONG_LIST, Credential, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
 _OLDEST = 5.3  # s: longer than a signed request is good for
 _CASE = "aged::provide"  # whose orders they are until they are asked for
+_STALE_MS, _PATIENCE_MS = 5300, 4000  # how old a timestamp is refused; how long that is waited for
 _GONE = 1.5  # s after which an order that has ended must be as it was, and another second has begun
 KINDS = ("open buy", "open sell post_only", "partially filled buy", "partially filled sell")
 NEAR = ("near buy", "near sell")  # open, and placed after those above, at better prices: they can be filled
@@ -42,6 +46,7 @@ class Aged:
         self._ended: list[Order] = []
         self.windows: list[str] = []  # spans of time in which an order had its fills that was canceled since
         self.witness: Order | None = None
+        self._signed_ms: int | None = None  # the timestamp of a signed query that was accepted
         self._lock = threading.Lock()
 
     def on(self, venue: Venue, states: States) -> Aged:
@@ -58,7 +63,7 @@ class Aged:
             self._provide(kinds)
             if any(isinstance(self._problem.get(kind), Trouble) for kind in kinds):
                 self._provide(kinds)  # once more what is lacking
-        self.venue.client.together([self._provide_witness, self._provide_canceled])
+        self.venue.client.together([self._provide_witness, self._provide_signed, self._provide_canceled])
         self._tidy()
 
     def _provide_witness(self) -> None:
@@ -67,6 +72,19 @@ class Aged:
             self.venue.look(self.witness)
             if self.venue.settings.counterparty is not None:  # what comes of it may come later
                 self.venue.cancel(self.witness, by="counterparty")
+            nobody = spoiled_jwt(self.venue, JWT_FLAWS[0])
+            self.venue.cancel(self.witness, credential=nobody)
+
+    def _provide_signed(self) -> None:
+        with suppress(Trouble, Undecidable, NotExercised):
+            self.venue.credential("owner", "api_key")
+            order, stamp_ms = self.states.open("buy"), self.venue.clock.stamp_ms()
+            answer = self.venue.cancel(order, credential=self._signed_at(stamp_ms, Auth("owner", "api_key")))
+            if answer.response is not None and answer.response.status == 200:
+                self._signed_ms = stamp_ms
+
+    def _signed_at(self, stamp_ms: int, auth: Auth) -> Credential:
+        return Credential(auth, ApiKeyAuth(self.venue.account("owner"), lambda: stamp_ms))
 
     def _provide_canceled(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
@@ -143,6 +161,19 @@ class Aged:
         last = max(order.placed[1] for order in self._ended)
         _wait_until(last + _GONE)
         return self._ended
+
+    def replayed(self) -> Credential:
+        """The credential of a request that was accepted when the run began, and is too old by now."""
+        if self._signed_ms is None:
+            raise NotExercised("no signed query was accepted when the run began")
+        clock, stamp_ms = self.venue.clock, self._signed_ms
+        low, high = clock.interval
+        rest_ms = stamp_ms + _STALE_MS + (high - low) * 1000 - clock.now_ms()
+        if rest_ms > _PATIENCE_MS:
+            raise NotExercised("the target's clock is not known well enough to tell when a timestamp is too old")
+        time.sleep(max(0.0, rest_ms / 1000))
+        how = f"timestamp -{clock.now_ms() - stamp_ms} ms"
+        return self._signed_at(stamp_ms, Auth("owner", "api_key", "cancel.key.timestamp.stale", how=how))
 
     def oldest(self) -> Order:
         """The witness, or another order if it was lost, when it is older than the window of a signed request."""

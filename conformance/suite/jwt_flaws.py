@@ -63,8 +63,8 @@ def _as_of(algorithm: str) -> Forge:
     """Name another algorithm, for which there may be no check; the signature is wrong for any."""
 
     def forge(account: Account) -> str:
-        header, payload, signature = _parts(account)
-        header = encode_segment({"alg": algorithm, "typ": "JWT"})
+        _, payload, signature = _parts(account)
+        header = encode_segment({"alg": algorithm, "typ": "JWT"} if algorithm else {"typ": "JWT"})
         return f"Bearer {header}.{payload}.{_other_letter(signature)}"
 
     return forge
@@ -133,11 +133,11 @@ JWT_FLAWS = (
     *(
         JwtFlaw(
             _JWT + "altered-signature",
-            f"another letter, as of {algorithm}",
+            f"another letter, as of {algorithm or 'no algorithm'}",
             f'parts; AUTH="Bearer $(head_of {algorithm}).$CLAIMS.$(other_letter "$TAIL")"',
             _as_of(algorithm),
         )
-        for algorithm in ("HS512", "RS256")
+        for algorithm in ("HS512", "RS256", "")
     ),
     JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
     JwtFlaw(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from conformance.record import Auth, Exchange
+from conformance.suite.aged import Aged
 from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
 from conformance.suite.tampering import KeyFlaw
 from conformance.target.signing import ApiKeyAuth, Draft
@@ -96,6 +97,17 @@ def test_other_users_key(venue: Venue, states: States) -> None:
     venue.cancel(order, by="counterparty", scheme="api_key")
     venue.look(order)
     venue.cancel(order, scheme="api_key")
+
+
+@pytest.mark.last
+@pytest.mark.aged
+@pytest.mark.profile("standard")
+@pytest.mark.exercises("cancel.key.timestamp.stale")
+def test_accepted_once(venue: Venue, states: States, aged: Aged) -> None:
+    """A signed query that was accepted when the run began is refused when its timestamp is too old."""
+    order = states.open()
+    venue.cancel(order, credential=aged.replayed())
+    venue.look(order)
 
 
 @pytest.mark.exercises("cancel.key.replay")

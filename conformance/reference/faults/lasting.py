@@ -13,6 +13,7 @@ from ..orders import Order, Trade
 from ..reference import Reference
 from .effects import stay_in_book
 from .money import keep_lock
+from .refusals import despite, drop
 from .registry import fault
 from .tools import by_key, is_cancel, named, own_live, param, remember_request, trust, verified, wrap
 
@@ -151,3 +152,28 @@ def crowds_of_cancels_find_nothing(ref: Reference) -> None:
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.key.timestamp.stale")
+def accepted_queries_are_good_for_ever(ref: Reference) -> None:
+    """A signed query that was accepted once is accepted again, however old its timestamp."""
+    current, known = remember_request(ref), set[bytes]()
+
+    def check_timestamp(original: Any, timestamp_ms: int) -> None:
+        query = current().scope["query_string"]
+        if query not in known:
+            original(timestamp_ms)
+        known.add(query)
+
+    wrap(ref.auth, "check_timestamp", check_timestamp)
+
+
+@fault("cancel.refusals.unauthorized")
+def unauthorized_cancels_are_carried_out_later(ref: Reference) -> None:
+    """A cancel without credentials is answered with 401, and the order is canceled a second later."""
+
+    def act(request: Request, order: Order | None) -> None:
+        if not {"authorization", "x-mbx-apikey"} & set(request.headers):
+            asyncio.get_running_loop().call_later(1.0, drop, ref, order)
+
+    despite(ref, 401, act)
