@@ -33,7 +33,8 @@ def _wait_until(moment: float) -> None:
 class Aged:
     """A set of orders, of each kind for each credential, placed when the run begins, and some that end then.
 
-    `witness` is one more, which is canceled after them: what others do must not change it.
+    `witness` is one more, which is canceled after them: what others do must not change it. Another user has
+    tried to cancel it, and somebody without credentials `other_witness`.
     """
 
     def __init__(self, venue: Venue, states: States) -> None:
@@ -46,6 +47,7 @@ class Aged:
         self._ended: list[Order] = []
         self.windows: list[str] = []  # spans of time in which an order had its fills that was canceled since
         self.witness: Order | None = None
+        self.other_witness: Order | None = None
         self._signed_ms: int | None = None  # the timestamp of a signed query that was accepted
         self._lock = threading.Lock()
 
@@ -63,7 +65,8 @@ class Aged:
             self._provide(kinds)
             if any(isinstance(self._problem.get(kind), Trouble) for kind in kinds):
                 self._provide(kinds)  # once more what is lacking
-        self.venue.client.together([self._provide_witness, self._provide_signed, self._provide_canceled])
+        tasks = [self._provide_witness, self._provide_other_witness, self._provide_signed, self._provide_canceled]
+        self.venue.client.together(tasks)
         self._tidy()
 
     def _provide_witness(self) -> None:
@@ -72,8 +75,17 @@ class Aged:
             self.venue.look(self.witness)
             if self.venue.settings.counterparty is not None:  # what comes of it may come later
                 self.venue.cancel(self.witness, by="counterparty")
-            nobody = spoiled_jwt(self.venue, JWT_FLAWS[0])
-            self.venue.cancel(self.witness, credential=nobody)
+
+    def _provide_other_witness(self) -> None:
+        with suppress(Trouble, Undecidable, NotExercised):
+            self.other_witness = self.states.open("sell")
+            self.venue.look(self.other_witness)
+            self.venue.cancel(self.other_witness, credential=spoiled_jwt(self.venue, JWT_FLAWS[0]))
+
+    @property
+    def witnesses(self) -> list[Order]:
+        """Both, as far as they could be had."""
+        return [order for order in (self.witness, self.other_witness) if order is not None]
 
     def _provide_signed(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
@@ -101,7 +113,7 @@ class Aged:
 
     def _tidy(self) -> None:
         """Cancel what was placed and did not become what it should be: others would meet it."""
-        kept = {order.id for order in (*self._orders.values(), self.witness) if order is not None}
+        kept = {order.id for order in (*self._orders.values(), *self.witnesses) if order is not None}
         self.venue.sweep(lambda order: order.case == _CASE and order.id not in kept)
 
     def _provide_one(self, kind: str) -> None:

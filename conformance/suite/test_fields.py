@@ -256,7 +256,7 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
 
     A refused cancel moves no time, and neither do the times of another order or of earlier fills move.
     """
-    order, witness = aged.get(kind, scheme), aged.witness
+    order = aged.get(kind, scheme)
     venue.open_orders("owner")
     venue.look(order)
     if venue.settings.counterparty is not None:
@@ -264,14 +264,12 @@ def test_times(venue: Venue, aged: Aged, scheme: str, kind: str) -> None:
         venue.look(order)
     venue.cancel(order, credential=_spoiled(venue, kind, scheme))
     venue.look(order)
-    if witness is not None:
-        venue.look(witness)
+    venue.look_all(aged.witnesses)
     if order.fills:
         venue.trades("owner", limit=LONG_LIST)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
-    if witness is not None:
-        venue.look(witness)
+    venue.look_all(aged.witnesses)
     if order.fills:
         venue.trades("owner", aim="cancel.effects.fills-kept", limit=LONG_LIST)
 
