@@ -1,4 +1,4 @@
-"""Cancels that get no answer, or half of one, or 429, where all other requests are served.
+"""Cancels that get no answer, or half of one, 429 or a 503 without an error, where all other requests are served.
 
 A network that loses answers loses those to placings and reads as well, and a gateway that limits requests limits
 all of them. So it is put down to the target only if it is most unlikely that chance has picked cancels alone: it
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance.oracle.answers import TRANSIENT
+from conformance.oracle.bodies import is_infrastructure
 from conformance.oracle.ids import IdKind, id_segment, read_id
 from conformance.oracle.unavailable import is_hang
 from conformance.record import Exchange
@@ -24,6 +26,11 @@ _SHOWN = 5  # exchanges in the finding
 _KINDS = {  # what it breaks, and how it is told
     "lost": ("cancel.answers.in-time", "a cancel got no answer, or no whole one", "an answer"),
     "limited": ("cancel.answers.status", "a cancel got 429", "a documented answer: cancels have no weight"),
+    "speechless": (
+        "cancel.unavailable.form",
+        "a cancel got a 503 that does not say which",
+        "the error of the 503: " + " or ".join(TRANSIENT),
+    ),
 }
 
 
@@ -85,6 +92,8 @@ def _trouble(exchange: Exchange) -> str:
     response = exchange.response
     if response is None:
         return "lost" if is_hang(exchange) else ""
+    if response.status == 503:
+        return "speechless" if is_infrastructure(response) else ""
     return "lost" if response.status in _GATEWAY else "limited" if response.status == 429 else ""
 
 

@@ -9,7 +9,7 @@ from conformance.record import Exchange
 from .rows import ORDER, Paper, order
 
 IN_TIME, STATUS, FORM = "cancel.answers.in-time", "cancel.answers.status", "cancel.unavailable.form"
-LOST, LIMITED, GATEWAY = None, 429, 504
+LOST, LIMITED, GATEWAY, SPEECHLESS = None, 429, 504, 503
 HUNG = "no answer within 10 s"
 
 
@@ -27,7 +27,9 @@ def _others(paper: Paper) -> list[Exchange]:
     return [row for row in paper.rows if isinstance(row, Exchange) and row.op == "query_order"]
 
 
-@pytest.mark.parametrize(("status", "requirement"), [(LOST, IN_TIME), (GATEWAY, IN_TIME), (LIMITED, STATUS)])
+@pytest.mark.parametrize(
+    ("status", "requirement"), [(LOST, IN_TIME), (GATEWAY, IN_TIME), (LIMITED, STATUS), (SPEECHLESS, FORM)]
+)
 def test_many_cancels_and_nothing_else(paper: Paper, status: int | None, requirement: str) -> None:
     paper.place()
     _cases(paper, 12, status)
@@ -37,7 +39,7 @@ def test_many_cancels_and_nothing_else(paper: Paper, status: int | None, require
     assert judge.silence.is_silent == (requirement == IN_TIME)
 
 
-@pytest.mark.parametrize("status", [LOST, LIMITED])
+@pytest.mark.parametrize("status", [LOST, LIMITED, SPEECHLESS])
 @pytest.mark.parametrize(("count", "cases"), [(7, None), (40, 7)], ids=["few", "in few cases"])
 def test_few_may_be_chance(paper: Paper, status: int | None, count: int, cases: int | None) -> None:
     paper.place()
@@ -45,7 +47,7 @@ def test_few_may_be_chance(paper: Paper, status: int | None, count: int, cases: 
     assert paper.found() == []
 
 
-@pytest.mark.parametrize("status", [LOST, LIMITED])
+@pytest.mark.parametrize("status", [LOST, LIMITED, SPEECHLESS])
 def test_who_loses_other_requests_too_may_be_the_network(paper: Paper, status: int | None) -> None:
     paper.place()
     _cases(paper, 20, status)
@@ -54,7 +56,7 @@ def test_who_loses_other_requests_too_may_be_the_network(paper: Paper, status: i
         other.response, other.error = None, HUNG
     else:
         assert other.response is not None
-        other.response.status = status
+        other.response.status, other.response.body = status, "<p>a gateway</p>"
     assert paper.found() == []
 
 

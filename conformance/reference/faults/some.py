@@ -142,3 +142,17 @@ def one_answer_in_seven_breaks_off(ref: Reference) -> None:
         return Silence() if is_cancel(request) and answer.status_code == 200 and due() else answer
 
     wrap(ref.app, "handle", handle)
+
+
+@fault("cancel.unavailable.form")
+def one_cancel_in_five_is_a_503_without_a_word(ref: Reference) -> None:
+    """One cancel in five is answered with 503 and no body, without effect."""
+    due = every(5)
+
+    async def handle(original: Any, request: Request, names: Any) -> Response:
+        if is_cancel(request) and due():
+            return Response(status_code=503)
+        answer: Response = await original(request, names)
+        return answer
+
+    wrap(ref.app, "handle", handle)
