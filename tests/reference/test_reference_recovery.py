@@ -95,7 +95,9 @@ def test_nothing_acknowledged_is_lost(running: Running, traders: tuple[Trader, T
 
     thread = threading.Thread(target=trade)
     thread.start()
-    time.sleep(0.7)
+    until = time.monotonic() + 30
+    while len(placed) <= 60 and thread.is_alive() and time.monotonic() < until:
+        time.sleep(0.02)
     running.kill()
     thread.join()
     running.restart()
