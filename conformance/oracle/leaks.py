@@ -44,22 +44,24 @@ _OTHERS_DATA = frozenset(
 _IN_HEADERS = frozenset({"owner", "price", "quantity", "filled"})  # parts of names
 
 
-def leak_in(response: Response, body: Any, *, foreign: bool, target: str = "") -> str | None:
+def leak_in(response: Response, body: Any, *, foreign: bool, target: str) -> str | None:
     """What the answer gives away, in words, or None.
 
-    A refusal about another user's order (`foreign`) may not carry its data or its owner, nor may a 401, and
-    this may not tell how it should have been signed. Fields that no
-    page names are allowed otherwise, such as one that repeats the request's own `target`.
+    A refusal about another user's order (`foreign`) may not carry its data or its owner, nor may a 401, and this
+    may not tell how it should have been signed. Fields that no page names are allowed otherwise, such as one that
+    repeats the request's own `target`.
     """
     for text in (response.body, *[value for _, value in response.headers]):
         if "«" in text and (found := MASKED_SECRET.search(text)) is not None:
             return f"a credential ({found[0]})"
-    if response.status >= 400 and (internals := _internals_in(response.body, target)) is not None:
-        return f"internals ({internals[:80]!r})"
+    if response.status >= 400:
+        for internals in _internals_in(response.body):
+            if internals not in target:
+                return f"internals ({internals[:80]!r})"
     if (foreign and response.status in (403, 404)) or response.status == 401:
         names = sorted((_OTHERS_DATA & _keys(body)) | (_IN_HEADERS & _parts(response) if foreign else set()))
-        whose = "an order to somebody unknown" if response.status == 401 else "another user's order"
         if names:
+            whose = "an order to somebody unknown" if response.status == 401 else "another user's order"
             return f"data of {whose} ({', '.join(names)})"
     if response.status == 401 and any(found not in target for found in _SIGNATURE.findall(response.body)):
         return "what looks like the signature that was expected"
@@ -72,9 +74,8 @@ def _parts(response: Response) -> set[str]:
 
 
 @lru_cache(64)  # refusals are alike
-def _internals_in(text: str, target: str) -> str | None:
-    found = (match[0].strip() for match in _INTERNALS.finditer(text))
-    return next((internals for internals in found if internals not in target), None)
+def _internals_in(text: str) -> tuple[str, ...]:
+    return tuple(match[0].strip() for match in _INTERNALS.finditer(text))
 
 
 def _keys(value: Any, depth: int = 4) -> set[str]:

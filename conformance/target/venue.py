@@ -431,7 +431,7 @@ class Venue:
     def cancel_by(self, call: Call, order: Order | None) -> Exchange:
         """As `cancel`, by a call that was made before; it names `order`, or no order of ours."""
         kind = self._kind(call, order)
-        patience = 1 if self.lasting[kind] >= _KNOWN else 2 if self.refuses_for_good else _PERSISTENT
+        patience = self._patience(kind, _PERSISTENT)
         attempts: list[int] = []
         controls: list[int] = []
         while True:
@@ -468,6 +468,12 @@ class Venue:
     def refuses_for_good(self) -> bool:
         """Whether it is certain that the target refuses some cancels without end, and so waiting is in vain."""
         return self.judge.tallies["cancel.unavailable.unwarranted"].is_certain()
+
+    def _patience(self, kind: tuple[object, ...], most: int) -> int:
+        """How often, `most` times at most, a request of this kind is tried that is refused for the time being."""
+        if self.lasting[kind] >= _KNOWN:
+            return 1
+        return 2 if self.refuses_for_good else most
 
     def _lost(self) -> Exception:
         """What to raise where a cancel was not answered, and repeating it tells nothing."""
@@ -566,8 +572,8 @@ class Venue:
         refusals = 0
         call = self.cancel_call(order, by=order.account)
         hurried = self.judge.silence.is_silent
-        lasts = order.id in self.given_up or self.lasting[self._kind(call, order)] >= _KNOWN
-        for attempt in range(1 if lasts else 2 if self.refuses_for_good else _ATTEMPTS):
+        patience = 1 if order.id in self.given_up else self._patience(self._kind(call, order), _ATTEMPTS)
+        for attempt in range(patience):
             with suppress(Trouble):
                 response = self.send(call).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))

@@ -13,7 +13,7 @@ from ..orders import Order, Trade
 from ..reference import Reference
 from .effects import stay_in_book
 from .money import keep_lock
-from .refusals import despite, drop
+from .refusals import despite, drop_later
 from .registry import fault
 from .tools import by_key, is_cancel, named, own_live, param, remember_request, trust, verified, wrap
 
@@ -174,6 +174,6 @@ def unauthorized_cancels_are_carried_out_later(ref: Reference) -> None:
 
     def act(request: Request, order: Order | None) -> None:
         if not {"authorization", "x-mbx-apikey"} & set(request.headers):
-            asyncio.get_running_loop().call_later(1.0, drop, ref, order)
+            drop_later(ref, order)
 
     despite(ref, 401, act)

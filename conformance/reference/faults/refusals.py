@@ -38,6 +38,11 @@ def drop(ref: Reference, order: Order | None) -> None:
         cancel_aside(ref, [order])
 
 
+def drop_later(ref: Reference, order: Order | None) -> None:
+    """Cancel an order in a second, if it is live then."""
+    asyncio.get_running_loop().call_later(_LATER_S, drop, ref, order)
+
+
 def touch(ref: Reference, order: Order | None) -> None:
     """Change an order's updated_at, and store that."""
     if order is not None:
@@ -254,11 +259,7 @@ def the_third_forbidden_cancel_is_carried_out(ref: Reference) -> None:
 @fault("cancel.refusals.forbidden")
 def forbidden_cancels_are_carried_out_later(ref: Reference) -> None:
     """A cancel of another user's order is answered with 403, and the order is canceled a second later."""
-
-    def act(request: Request, order: Order | None) -> None:
-        asyncio.get_running_loop().call_later(_LATER_S, drop, ref, order)
-
-    despite(ref, 403, act)
+    despite(ref, 403, lambda request, order: drop_later(ref, order))
 
 
 def _traded_with(ref: Reference, order: Order) -> set[str]:
