@@ -44,23 +44,25 @@ def _never_overlapped(races: int) -> NotExercised:
     return NotExercised(f"the requests never overlapped, in {races} races")
 
 
+def _disturbed(told: list[RaceRecord]) -> list[str]:
+    return [record.disturbed for record in told if record.disturbed]
+
+
 def _repeat(venue: Venue, requirement: str, race: Callable[[int], RaceRecord]) -> None:
     """Repeat until enough races overlapped so that they show `requirement`; raises if none ever did."""
     wanted, most = _rounds(venue)
-    overlapped, told = 0, []
-    for trial in range(most):
-        record = race(trial)
+    overlapped, told = 0, list[RaceRecord]()
+    # twice as many if none overlapped, which a busy machine does
+    while overlapped < wanted and len(told) < (most if overlapped or _disturbed(told) else 2 * most):
+        record = race(len(told))
         told.append(record)
         if venue.sweep():  # an order that nobody could cancel would meet the next race's takers
             raise Trouble("an order of a race could not be canceled")
         overlapped += requirement in record.shows and record.disturbed is None
-        if overlapped >= wanted:
-            break
     _note(venue, overlapped, len(told))
     if overlapped or any(record.requirement for record in told):
         return
-    disturbed = [record.disturbed for record in told if record.disturbed]
-    if disturbed:
+    if disturbed := _disturbed(told):
         raise Undecidable(f"{len(disturbed)} of {len(told)} races were disturbed: {disturbed[-1]}")
     raise _never_overlapped(len(told))
 
@@ -69,7 +71,7 @@ def _repeat_side_by_side(venue: Venue, race: Callable[[int], bool], rounds: tupl
     """Repeat until enough races overlapped, which each says of itself; raises if none ever did."""
     wanted, most = rounds or _rounds(venue)
     overlapped = races = 0
-    while races < most and overlapped < wanted:
+    while overlapped < wanted and races < (most if overlapped else 2 * most):
         overlapped += race(races)
         races += 1
     _note(venue, overlapped, races)
