@@ -2,7 +2,7 @@
 
 It works in bash 3.2 (macOS) and later. What the functions share: `$QUERY $BODY $KEY $SECRET $TIMESTAMP $HEADER` are
 a signed request in the making (`draft`); `sign` makes `$SENT` (the query string) and `$SIGNATURE` of them; `$JWT`
-and `$AUTH` are a token and the Authorization header made of it, `$BESIDE` is one that goes with an API key.
+and `$AUTH` are a token and the Authorization header made of it, `$BESIDE` is a header that goes with an API key.
 An unset variable is left out of the request, an empty one is sent empty.
 """
 
@@ -50,7 +50,7 @@ sign() { # HMAC-SHA256 of the query string and the body
 by_key() { # METHOD PATH [curl options…]: sends what was drafted and signed
   local method=$1 path=$2 query=$SENT; shift 2
   [ -n "${SIGNATURE+set}" ] && query="${query:+$query&}signature=$SIGNATURE"
-  [ -z "$BESIDE" ] || set -- "$@" -H "Authorization: $BESIDE"
+  [ -z "$BESIDE" ] || set -- "$@" -H "$BESIDE"
   if [ -n "${KEY:-}" ]; then send "$method" "$path" "$query" "$BODY" -H "$HEADER: $KEY" "$@"
   elif [ -n "${KEY+set}" ]; then send "$method" "$path" "$query" "$BODY" -H "$HEADER;" "$@"
   else send "$method" "$path" "$query" "$BODY" "$@"
@@ -136,6 +136,8 @@ HELPERS = {
   digit=${digits#*"$digit"}
   printf %s "${2:0:$1}${digit:0:1}${2:$(($1 + 1))}"
 }
+""",
+    "in_base64": r"""in_base64() { openssl base64 -A | sed 's/+/%2B/g; s:/:%2F:g; s/=/%3D/g'; }
 """,
     "b64url": r"""b64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 """,

@@ -28,7 +28,7 @@ _LONGEST = 5.0  # s: what a second clock shows, or what comes later, needs no lo
 _OWN_HEADERS = frozenset(
     {
         *("host", "accept", "accept-encoding", "connection", "user-agent", "transfer-encoding"),
-        *("content-length", "content-type", "authorization", "x-mbx-apikey", "x-api-key"),
+        *("content-length", "content-type", "authorization", "x-mbx-apikey", "x-api-key", "x-signature"),
     }
 )
 _MEANT = {("connection", "close"), ("content-length", "0")}  # what no client sends by itself

@@ -8,11 +8,13 @@ from conformance.suite.tampering import (
     KeyFlaw,
     cased,
     flip,
+    in_base64,
     later,
     send_query,
     set_fields,
     sign_anew,
     signature,
+    signature_in_header,
     stamp,
     swap_case_or_flip,
     use_other_key,
@@ -30,6 +32,12 @@ SIGNATURE_FLAWS = (
         "unset TIMESTAMP; sign; unset SIGNATURE",
         before=stamp(lambda t: None),
         after=set_fields(signature=None),
+    ),
+    KeyFlaw(
+        _SIG + "missing",
+        "in a header",
+        'sign; BESIDE="X-Signature: $SIGNATURE"; unset SIGNATURE',
+        after=signature_in_header,
     ),
     KeyFlaw(_SIG + "empty", "empty signature", "sign; SIGNATURE=", after=set_fields(signature="")),
     KeyFlaw(
@@ -61,7 +69,7 @@ SIGNATURE_FLAWS = (
     KeyFlaw(
         _SIG + "altered",
         "first digit, beside a token that is wrong too",
-        """sign; SIGNATURE=$(flip 0 "$SIGNATURE"); BESIDE='Bearer a.b.c'""",
+        """sign; SIGNATURE=$(flip 0 "$SIGNATURE"); BESIDE='Authorization: Bearer a.b.c'""",
         before=set_fields(headers={"Authorization": "Bearer a.b.c"}),
         after=signature(flip(0)),
     ),
@@ -173,6 +181,12 @@ SIGNATURE_FLAWS = (
     ),
     KeyFlaw(
         _SIG + "other-algorithm",
+        "in base64",
+        'sign; SIGNATURE=$(hmac sha256 "$SECRET" "$SENT$BODY" -binary | in_base64)',
+        after=signature(in_base64),
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
         "path and query are signed",
         'sign; SIGNATURE=$(hmac sha256 "$SECRET" "$ROOT$PLACE?$SENT$BODY")',
         after=sign_anew(lambda d: sign(d.secret, d.path + b"?" + d.payload)),
@@ -182,6 +196,12 @@ SIGNATURE_FLAWS = (
         "method, path and query are signed",
         'sign; SIGNATURE=$(hmac sha256 "$SECRET" "DELETE$ROOT$PLACE?$SENT$BODY")',
         after=sign_anew(lambda d: sign(d.secret, d.method.encode() + d.path + b"?" + d.payload)),
+    ),
+    KeyFlaw(
+        _SIG + "other-algorithm",
+        "method, path and query are signed, without a mark between",
+        'sign; SIGNATURE=$(hmac sha256 "$SECRET" "DELETE$ROOT$PLACE$SENT$BODY")',
+        after=sign_anew(lambda d: sign(d.secret, d.method.encode() + d.path + d.payload)),
     ),
     KeyFlaw(
         _SIG + "covers-added",
@@ -206,6 +226,12 @@ SIGNATURE_FLAWS = (
         "recvWindow",
         'sign; SENT="$SENT&recvWindow=60000"',
         after=send_query(lambda d: f"{d.signed_query}&recvWindow=60000"),
+    ),
+    KeyFlaw(
+        _SIG + "covers-added",
+        "symbol",
+        'sign; SENT="symbol=ABC&$SENT"',
+        after=send_query(lambda d: f"symbol=ABC&{d.signed_query}"),
     ),
     KeyFlaw(
         _SIG + "covers-removed",

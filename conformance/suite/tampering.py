@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from conformance.target.signing import Draft, Tamper
 
@@ -50,6 +52,16 @@ def sign_anew(make: Callable[[Draft], str]) -> Tamper:
         draft.signature = make(draft)
 
     return tamper
+
+
+def signature_in_header(draft: Draft) -> None:
+    """Send the right signature as a header, and not in the query."""
+    draft.headers["X-Signature"], draft.signature = draft.signature or "", None
+
+
+def in_base64(digits: str) -> str:
+    """The bytes that these hex digits stand for in base64, escaped for a query."""
+    return quote(base64.b64encode(bytes.fromhex(digits)), safe="")
 
 
 def send_query(change: Callable[[Draft], str]) -> Tamper:

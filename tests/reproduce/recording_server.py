@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-_INTERESTING = ("authorization", "x-mbx-apikey", "x-api-key", "x-order-id")
+_INTERESTING = ("authorization", "x-mbx-apikey", "x-api-key", "x-order-id", "x-signature")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -197,6 +198,35 @@ def plain_digest_accepted(ref: Reference) -> None:
 def digest_of_secret_and_payload_accepted(ref: Reference) -> None:
     """The SHA-256 of secret and payload, which is no HMAC, is accepted as a signature."""
     trust_digest(ref, lambda secret, payload: hashlib.sha256(secret + payload).hexdigest())
+
+
+@fault(_SIG + "other-algorithm")
+def signatures_in_base64_accepted(ref: Reference) -> None:
+    """A signature counts in base64 as well as in hexadecimal."""
+    trust_signature(
+        ref,
+        lambda given, expected: (
+            unquote_to_bytes(given) == base64.b64encode(bytes.fromhex(expected.decode("latin-1")))
+        ),
+    )
+
+
+@fault(_SIG + "missing")
+def signatures_in_a_header_accepted(ref: Reference) -> None:
+    """A signature counts that stands in the header X-Signature."""
+
+    def good(incoming: Incoming) -> bool:
+        _, expected = good_signature(ref, incoming)
+        given = header(incoming, b"x-signature")
+        return bool(expected) and given == expected and is_fresh(ref, incoming)
+
+    trust(ref, good)
+
+
+@fault(_SIG + "covers-added")
+def symbols_are_not_signed(ref: Reference) -> None:
+    """A parameter symbol may be added without being signed."""
+    trust_payload(ref, lambda _, segments: b"&".join(s for s in segments if not s.startswith(b"symbol=")))
 
 
 @fault(_SIG + "covers-added")
