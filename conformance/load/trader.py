@@ -42,7 +42,7 @@ class Turn:
     def give(self, *, clean: bool, refused: str = "") -> None:
         """Give it back. It was the last one if an order may still rest there, or if fills are refused each time."""
         self._refused = self._refused + 1 if refused else 0
-        if not clean:
+        if not clean and not self.closed:
             self.reason = "an order could not be seen to have left the book"
         elif self._refused >= _REFUSALS:
             self.reason = f"fills cannot be had: {refused}"
@@ -96,6 +96,10 @@ class Trader:
         except (Trouble, Undecidable) as problem:
             refused = str(problem) if isinstance(problem, Undecidable) else ""
             clean = not any(self.venue.mine())
+            raise
+        except BaseException as problem:
+            # a user that is killed at the end of the run; what it leaves is canceled then
+            self.turn.closed |= not isinstance(problem, Exception)
             raise
         finally:
             self.turn.give(clean=clean, refused=refused)

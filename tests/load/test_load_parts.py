@@ -8,20 +8,23 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
+from gevent import GreenletExit
 
 from conformance.errors import ConfigError
 from conformance.load.outcome import Part, Violation, merged, verdict_of
 from conformance.load.plan import Job, make_plan, process_settings, user_settings
 from conformance.load.slots import UsersJournal, band_of
 from conformance.load.statistics import Latencies, Statistics
-from conformance.load.trader import Turn
+from conformance.load.trader import Trader, Turn
 from conformance.oracle.forget import forget, trim
 from conformance.oracle.judge import Judge
 from conformance.target.market import Band, Rules
 from conformance.target.settings import Account, Safety, Settings
+from conformance.target.venue import Venue
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from oracle.rows import ORDER, Paper, canceled, order
@@ -119,6 +122,22 @@ def test_turn() -> None:
     assert dirty.take()
     dirty.give(clean=False)
     assert not dirty.take()
+    assert "could not be seen to have left" in dirty.reason
+
+
+def test_killed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that is killed while its order rests is no reason why fills could not be had."""
+
+    def killed(_: Trader) -> None:
+        raise GreenletExit
+
+    monkeypatch.setattr(Trader, "_fill", killed)
+    turn = Turn()
+    assert turn.take()
+    with pytest.raises(GreenletExit):
+        Trader(Mock(spec=Venue), turn, "0")._filled()
+    assert not turn.take()
+    assert turn.reason == ""
 
 
 def test_forgotten_order_changes_no_verdict() -> None:
