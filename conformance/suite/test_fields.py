@@ -44,6 +44,8 @@ FILLS = {
     "five fills": Fills(improved=("1", "1.9", "2.71"), resting=("1.13", "1")),
 }
 
+MANY_FILLS = Fills(improved=("1", "1.9", "2.71"), resting=("1", "1.13", "1.3") * 3, total="20")
+
 
 @ALL_FIELDS
 @pytest.mark.parametrize("side", ["buy", "sell"])
@@ -52,6 +54,16 @@ def test_filled_in_parts(venue: Venue, states: States, scheme: str, side: str, n
     """Amount filled and exact average, after fills at different prices and of different sizes."""
     order = states.partially_filled(side, FILLS[name])
     venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@ALL_FIELDS
+@pytest.mark.profile("standard")
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_filled_in_many_parts(venue: Venue, states: States, side: str) -> None:
+    """The same after a dozen fills: more than a server may keep with an order, or read at once."""
+    order = states.partially_filled(side, MANY_FILLS)
+    venue.cancel(order)
     venue.look(order)
 
 

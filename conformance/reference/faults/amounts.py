@@ -174,6 +174,21 @@ def average_lacks_the_second_fill(ref: Reference) -> None:
 
 
 @fault(_FIELD + "avg-fill-price")
+def average_of_the_newest_eight(ref: Reference) -> None:
+    """The avg_fill_price is that of the newest eight fills."""
+    fills = keep_fills(ref)
+    set_field(ref, "avg_fill_price", lambda order: average(fills[order.id][-8:]))
+
+
+@fault(_FIELD + "avg-fill-price", _FIELD + "filled-qty")
+def ten_fills_are_read(ref: Reference) -> None:
+    """Of an order's fills ten are read: filled_qty and avg_fill_price know no more."""
+    fills = keep_fills(ref)
+    set_field(ref, "filled_qty", lambda o: normalised(sum((q for _, q in fills[o.id][:10]), Decimal(0))))
+    set_field(ref, "avg_fill_price", lambda order: average(fills[order.id][:10]))
+
+
+@fault(_FIELD + "avg-fill-price")
 def average_over_the_whole_quantity(ref: Reference) -> None:
     """The avg_fill_price is the quote amount divided by the whole quantity instead of the filled one."""
     set_field(
