@@ -19,6 +19,7 @@ from conformance.target.venue import Venue
 MALFORMED = {
     "word": "abc",
     "number": "12345",
+    "number beyond 64 bits": "9" * 25,
     "digit short": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d1",
     "digit more": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d100",
     "not hex": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d1g",
@@ -30,6 +31,7 @@ MALFORMED = {
     "two ids": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10,9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d11",
     "negative": "-1",
     "null": "null",
+    "placeholder": ":id",
     "all of them": "all",
     "the last one": "last",
     "wildcard": "*",

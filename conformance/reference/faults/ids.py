@@ -116,6 +116,12 @@ def ids_not_utf8_crash(ref: Reference) -> None:
     crash_on(ref, broken)
 
 
+@fault("cancel.errors.invalid-id", "cancel.answers.status")
+def long_numbers_crash(ref: Reference) -> None:
+    """An id that is a number of twenty digits or more is answered with 500."""
+    crash_on(ref, lambda raw: raw.isdigit() and len(raw) > 19)
+
+
 @fault("cancel.errors.invalid-id.hostile", "cancel.answers.status")
 def long_ids_crash(ref: Reference) -> None:
     """An id of more than a few hundred characters is answered with 500."""
