@@ -145,6 +145,10 @@ class Client:
         average = sum(usual) / len(usual) if usual else 0.0
         return max(median, average) if average > _SLOW_S else median
 
+    def waited(self, seconds: float) -> None:
+        """Count what the target asks us to wait as the time of an answer: other cases may go on meanwhile."""
+        self._took.append(seconds)
+
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """What the tasks return, which send requests that do not depend on each other.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from conformance.record import Exchange, Response
 from conformance.target.client import FAR_S, Client
+from conformance.target.venue import Venue
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,16 @@ def test_pace(took: list[float], far: bool) -> None:
     pace: Any = Client.pace.fget  # type: ignore[attr-defined]
     seconds = pace(cast(Client, SimpleNamespace(_took=deque(took))))
     assert (seconds >= FAR_S) == far
+
+
+@pytest.mark.parametrize(("headers", "counted"), [([("Retry-After", "2")], [2.05]), ([], [])])
+def test_what_the_target_asks_to_wait(
+    monkeypatch: pytest.MonkeyPatch, headers: list[tuple[str, str]], counted: list[float]
+) -> None:
+    """A wait that a 503 asks for counts as the time of an answer, so that other cases go on meanwhile."""
+    seen: list[float] = []
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    venue = SimpleNamespace(random=random.Random(0), client=SimpleNamespace(waited=seen.append))
+    answer = SimpleNamespace(response=Response(503, headers))
+    Venue.pause(cast(Venue, venue), 0, cast(Exchange, answer))
+    assert seen == counted

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
 
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import EngineBusy, EngineRestarting, Unavailable
@@ -114,6 +115,20 @@ def gateway(ref: Reference, share: float, make: Callable[[], Response], *, after
 def rate_limited_now_and_then(ref: Reference) -> None:
     """One request in fifty is answered with 429 and Retry-After."""
     gateway(ref, 0.02, lambda: Response('{"error":"RATE_LIMITED"}', 429, {"retry-after": "1"}))
+
+
+@variation(options=_SHORT)
+def busy_cancels_ask_for_a_second(ref: Reference) -> None:
+    """Every fifth cancel is answered with 503 ENGINE_BUSY and Retry-After, before it has any effect."""
+    cancels = itertools.count(1)
+
+    async def handle(original: Any, request: Request, names: Any) -> Response:
+        if is_cancel(request) and next(cancels) % 5 == 0:
+            return JSONResponse({"error": "ENGINE_BUSY"}, 503, {"retry-after": "1"})
+        answer: Response = await original(request, names)
+        return answer
+
+    wrap(ref.app, "handle", handle)
 
 
 @variation(options=_SHORT)
