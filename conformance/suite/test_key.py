@@ -14,6 +14,7 @@ from conformance.target.trouble import NotExercised
 from conformance.target.venue import Credential, Venue
 
 _KEY = "cancel.key."
+_IN_A_ROW = 4  # fewer than after which some lock a caller out
 
 
 def good_key(venue: Venue, before: Callable[[Draft], None] | None = None, how: str | None = None) -> Credential:
@@ -145,6 +146,17 @@ def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> No
     auth = Auth("owner", "api_key", flaw.requirement, how=f"{flaw.name}, same timestamp")
     venue.cancel(second, credential=Credential(auth, spoiled.signer))
     venue.look(second)
+
+
+@pytest.mark.exercises("cancel.key.signature.altered", "cancel.refusals.unauthorized")
+def test_spoiled_in_a_row(venue: Venue, states: States) -> None:
+    """A wrong signature is refused however often it is tried, with nothing right in between."""
+    order = states.open()
+    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == "first digit")
+    for _ in range(_IN_A_ROW):
+        venue.cancel(order, credential=spoiled_key(venue, flaw))
+    venue.look(order)
+    venue.cancel(order, scheme="api_key")
 
 
 @pytest.mark.exercises("cancel.key.signature.altered", "cancel.refusals.unauthorized")

@@ -360,6 +360,20 @@ def refuse_query(ref: Reference, when: Callable[[bytes], bool]) -> None:
     wrap(ref.auth, "payload_to_sign", payload_to_sign)
 
 
+@fault(_SIG + "altered")
+def third_wrong_signature_in_a_row_accepted(ref: Reference) -> None:
+    """Of wrong signatures in a row the third is accepted."""
+    wrong = 0
+
+    def signatures_match(original: Any, given: bytes, expected: bytes) -> bool:
+        nonlocal wrong
+        matches: bool = original(given, expected)
+        wrong = 0 if matches else wrong + 1
+        return matches or wrong == 3
+
+    wrap(ref.auth, "signatures_match", signatures_match)
+
+
 @fault(_SIG + "other-algorithm")
 def keys_sign_with_sha512(ref: Reference) -> None:
     """Signatures are HMAC-SHA512 everywhere, and those that the page documents are refused."""
