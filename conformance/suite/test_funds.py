@@ -32,7 +32,7 @@ _ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the b
 _FILLS = {
     "partially filled": Fills(resting=("3", "1")),
     "nearly filled": Fills(resting=("3", "8.9")),
-    "bought for less": Fills(improved=("2",), resting=("1",)),
+    "bought for less": Fills(improved=("9",), resting=("1",), gap=1500),
 }
 _BY_TURNS = (  # each with one credential, the next one with the other
     *(("nearly filled", side) for side in ("buy", "sell")),

@@ -25,12 +25,14 @@ class Fills:
     """How an order gets its fills.
 
     `improved` are units that meet better-priced resting orders while it is placed, one price each; `resting` are
-    units that others take from it afterwards, at its own price. `total` is its whole size in units.
+    units that others take from it afterwards, at its own price. `total` is its whole size in units, `gap` how many
+    ticks lie between two prices, if there is room for so many.
     """
 
     improved: tuple[str, ...] = ()
     resting: tuple[str, ...] = ()
     total: str = "12"
+    gap: int = 40
 
     @property
     def count(self) -> int:
@@ -95,7 +97,8 @@ class States:
         venue, other = self.venue, OTHER_ACCOUNT[account]
         venue.account(other)
         if at is None:
-            levels = venue.band.levels(len(fills.improved) + 1, resting=None if fills.improved else side)
+            resting = None if fills.improved else side
+            levels = venue.band.levels(len(fills.improved) + 1, gap=fills.gap, resting=resting)
         else:
             levels = [at]
             venue.band.alone_at(at, resting=side)

@@ -120,6 +120,17 @@ def refund_is_at_the_average_price(ref: Reference) -> None:
 
 
 @fault("cancel.effects.lock-released-once")
+def improvement_is_paid_twice(ref: Reference) -> None:
+    """The cancel of a buy that had fills below its price pays again what these saved."""
+
+    def pay(order: Order) -> None:
+        if order.side == "buy" and order.filled_qty and order.price is not None:
+            give(ref, order, order.filled_qty * order.price - order.filled_quote)
+
+    after_cancel(ref, pay)
+
+
+@fault("cancel.effects.lock-released-once")
 def proceeds_of_sells_are_taken_back(ref: Reference) -> None:
     """The cancel of a sell that had fills takes back what these have brought."""
 
