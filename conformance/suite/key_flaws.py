@@ -164,6 +164,11 @@ KEY_FLAWS = (
 )
 
 
+def key_flaw(name: str) -> KeyFlaw:
+    """The (first) flaw of that name."""
+    return next(flaw for flaw in KEY_FLAWS if flaw.name == name)
+
+
 def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner", at_ms: int | None = None) -> Credential:
     """The API key of an account with this flaw; raises NotExercised without, Undecidable if it cannot be used.
 

@@ -13,7 +13,7 @@ from conformance.record import Take
 from conformance.suite.aged import KINDS, NEAR, Aged
 from conformance.suite.crossing import cross
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
-from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.suite.key_flaws import key_flaw, spoiled_key
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
@@ -291,7 +291,7 @@ def _spoiled(venue: Venue, kind: str, scheme: str) -> Credential:
     name = _SPOILED[scheme][KINDS.index(kind)]
     if scheme == "jwt":
         return spoiled_jwt(venue, next(flaw for flaw in JWT_FLAWS if flaw.name == name))
-    return spoiled_key(venue, next(flaw for flaw in KEY_FLAWS if flaw.name == name))
+    return spoiled_key(venue, key_flaw(name))
 
 
 @ALL_FIELDS

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.record import Auth, Exchange
 from conformance.suite.aged import Aged
-from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.suite.key_flaws import KEY_FLAWS, key_flaw, spoiled_key
 from conformance.suite.tampering import KeyFlaw
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
@@ -141,7 +141,7 @@ def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> No
     stamp = str(venue.clock.now_ms())
     good = good_key(venue, lambda draft: setattr(draft, "timestamp", stamp), "same timestamp")
     venue.cancel(first, credential=good)
-    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == name)
+    flaw = key_flaw(name)
     spoiled = spoiled_key(venue, flaw, at_ms=int(stamp))
     auth = Auth("owner", "api_key", flaw.requirement, how=f"{flaw.name}, same timestamp")
     venue.cancel(second, credential=Credential(auth, spoiled.signer))
@@ -152,7 +152,7 @@ def test_spoiled_after_a_good_one(venue: Venue, states: States, name: str) -> No
 def test_spoiled_in_a_row(venue: Venue, states: States) -> None:
     """A wrong signature is refused however often it is tried, with nothing right in between."""
     order = states.open()
-    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == "first digit")
+    flaw = key_flaw("first digit")
     for _ in range(_IN_A_ROW):
         venue.cancel(order, credential=spoiled_key(venue, flaw))
     venue.look(order)
@@ -164,7 +164,7 @@ def test_spoiled_in_a_row(venue: Venue, states: States) -> None:
 def test_spoiled_beside_a_body(venue: Venue, states: States, name: str) -> None:
     """A body, which a DELETE has not, makes no wrong signature right."""
     order = states.open()
-    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == name)
+    flaw = key_flaw(name)
     venue.cancel(order, credential=spoiled_key(venue, flaw), body="{}")
     venue.look(order)
     venue.cancel(order, scheme="api_key")
@@ -175,7 +175,7 @@ def test_spoiled_beside_a_body(venue: Venue, states: States, name: str) -> None:
 def test_spoiled_on_a_new_connection(venue: Venue, states: States, name: str) -> None:
     """The first request of a connection is refused like any other."""
     order = states.open()
-    flaw = next(flaw for flaw in KEY_FLAWS if flaw.name == name)
+    flaw = key_flaw(name)
     with venue.apart() as apart:
         apart.cancel(order, credential=spoiled_key(venue, flaw))
     venue.look(order)

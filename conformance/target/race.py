@@ -18,13 +18,12 @@ from conformance.record import Exchange
 from conformance.target.abilities import UNKNOWN_ID
 from conformance.target.client import FAR_S, Call, again, results
 from conformance.target.trouble import Trouble, Undecidable
-from conformance.target.venue import Venue
+from conformance.target.venue import SHORT_LIST, Venue
 
 T = TypeVar("T")
 DRIVER = "races"
 _BARRIER_S = 10.0
 _WARM_S = 1.0  # servers let connections idle for longer than that
-_FILLS = 100  # the newest own fills: those of a race are among them
 _ids = itertools.count(1)
 
 
@@ -152,5 +151,5 @@ class Arena:
         how = {"signer": credential.signer, "auth": credential.auth, "race": name}
         venue.settled(Call("query_order", "GET", f"/spot/orders/{order.path_id}", **how), repeatable=True)  # type: ignore[arg-type]
         if traded:
-            query = f"symbol={venue.rules.symbol}&limit={_FILLS}"
+            query = f"symbol={venue.rules.symbol}&limit={SHORT_LIST}"
             venue.settled(Call("my_trades", "GET", "/spot/trades/me", query, **how), repeatable=True)  # type: ignore[arg-type]

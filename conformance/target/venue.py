@@ -40,6 +40,7 @@ from conformance.target.transport import Transport
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
+SHORT_LIST = 100  # fills: those of a case, or of a race, are among the newest
 LONG_LIST = 500  # fills: those of an order that was placed long before are mostly among so many
 _HALTS = 40  # refusals of a halted market that are put down to the moment
 _ATTEMPTS = 6
@@ -518,7 +519,7 @@ class Venue:
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
     def trades(
-        self, name: str = "owner", aim: str | None = None, limit: int = 100, window: str = ""
+        self, name: str = "owner", aim: str | None = None, limit: int = SHORT_LIST, window: str = ""
     ) -> list[dict[str, Any]] | None:
         """The newest own fills of an account, None if the target does not tell.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import EngineBusy, EngineRestarting, Unavailable
-from ..faults.tools import is_cancel, wrap
+from ..faults.tools import every, is_cancel, wrap
 from ..reference import Reference
 from . import variation
 
@@ -120,10 +119,10 @@ def rate_limited_now_and_then(ref: Reference) -> None:
 @variation(options=_SHORT)
 def busy_cancels_ask_for_a_second(ref: Reference) -> None:
     """Every fifth cancel is answered with 503 ENGINE_BUSY and Retry-After, before it has any effect."""
-    cancels = itertools.count(1)
+    due = every(5)
 
     async def handle(original: Any, request: Request, names: Any) -> Response:
-        if is_cancel(request) and next(cancels) % 5 == 0:
+        if is_cancel(request) and due():
             return JSONResponse({"error": "ENGINE_BUSY"}, 503, {"retry-after": "1"})
         answer: Response = await original(request, names)
         return answer
