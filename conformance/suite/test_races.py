@@ -119,8 +119,11 @@ def test_cancel_and_foreign_cancel(venue: Venue, states: States, arena: Arena) -
 
     def race(trial: int) -> RaceRecord:
         order = states.open(_SIDES[trial % 2])
-        foreign = venue.cancel_call(order, by="counterparty", scheme=others[trial % len(others)])
-        runners = [*_cancels(venue, order, 2, first=trial % 2), Runner(foreign)]
+        foreign = [
+            Runner(venue.cancel_call(order, by="counterparty", scheme=others[(trial + i) % len(others)]), delay)
+            for i, delay in enumerate((0.0, arena.pace * venue.random.uniform(0.3, 1.2)))
+        ]
+        runners = [*_cancels(venue, order, 2, first=trial % 2), *foreign]
         return arena.race("cancel and cancel", order, runners, trial=trial)
 
     _repeat(venue, "cancel.races.one-winner", race)

@@ -45,6 +45,7 @@ class Arena:
     def __init__(self, venue: Venue, size: int) -> None:
         self.venue, self.size = venue, size
         self.pace = 0.002
+        self._turns = itertools.count()
         self._warmed = (0, 0.0)  # how many connections, and when
         self._https = [venue.client.new_http() for _ in range(size)]
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="race")
@@ -139,7 +140,10 @@ class Arena:
                 time.sleep(runner.delay)
             return [self.venue.client.send(call, http=self._https[index]) for _ in range(runner.times)]
 
-        tasks = [self._pool.submit(act, index, runner) for index, runner in enumerate(runners)]
+        # who comes last to the barrier mostly sends first: each by turns
+        first = next(self._turns) % len(runners)
+        places = [*enumerate(runners)]
+        tasks = [self._pool.submit(act, index, runner) for index, runner in (*places[first:], *places[:first])]
         try:
             return [exchange for done in results(tasks) for exchange in done]
         except threading.BrokenBarrierError:
