@@ -34,8 +34,15 @@ def _row(text: bytes) -> Any:
     return _QUICK.decode(text)
 
 
+@lru_cache(32)  # an answer is read several times, and refusals are alike
+def _value(text: str) -> Any:
+    if text.startswith("["):
+        return [_row(bytes(row)) for row in _LIST.decode(text)]
+    return _QUICK.decode(text)
+
+
 def parse(response: Response) -> Any:
-    """The JSON value in the body; raises NotJson (with the reason) for anything else."""
+    """The JSON value in the body, not to be changed; raises NotJson (with the reason) for anything else."""
     if response.body_base64 is not None:
         raise NotJson("the body is not UTF-8")
     if response.truncated:
@@ -43,9 +50,7 @@ def parse(response: Response) -> Any:
     if not response.body:
         raise NotJson("the body is empty")
     try:
-        if response.body.startswith("["):
-            return [_row(bytes(row)) for row in _LIST.decode(response.body)]
-        return _QUICK.decode(response.body)
+        return _value(response.body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _parse_carefully(response.body)
 

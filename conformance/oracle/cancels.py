@@ -63,12 +63,11 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
         )
     else:
         judge.held("cancel.answers.no-leak", exchange)
-    judge.held("cancel.answers.in-time", exchange)
-    if response.status != 503:
-        judge.held("cancel.unavailable.unwarranted", exchange)
     if response.status == 503:
+        judge.held("cancel.answers.in-time", exchange)
         _transient(judge, exchange, response, body, order)
         return
+    judge.held(("cancel.answers.in-time", "cancel.unavailable.unwarranted"), exchange)
     expected = expect(exchange, named, order)
     if not expected.documents(response.status, body):
         expected = with_left_open(expected, exchange)
@@ -378,8 +377,8 @@ def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[st
     """Judge the fields of a 200; the names of those that are wrong."""
     look = fields.Look(body, order or fields.NOBODYS, judge.tick, exchange.start, exchange.end)
     held = fields.all_held(look)
-    if held is not None and schema.is_valid(judge.contract.openapi, body):
-        judge.all_held(held, exchange)
+    if held and schema.is_valid(judge.contract.openapi, body):
+        judge.held(held, exchange)
         return set()
     checks = list(fields.check_fields(look))
     broken = {check.field for check in checks if not check.ok}

@@ -351,16 +351,45 @@ def _apply(rules: Iterable[Rule], look: Look) -> Iterator[FieldCheck]:
             yield rule.tell(look, ok)
 
 
-def all_held(look: Look) -> list[str] | None:
-    """The requirements of `check_fields` if all of them hold, without words; None if one does not."""
-    held = []
-    for rule in _rules(look):
-        ok = rule.holds(look)
-        if ok:
-            held.append(rule.requirement)
-        elif ok is not None:
-            return None
-    return held
+_HELD_OF_UNFILLED, _HELD_OF_FILLED = (
+    tuple(rule.requirement for rule in _OF_LIVE if rule.holds is not other) for other in (_is_weighted, _is_zero)
+)
+
+
+def all_held(look: Look) -> tuple[str, ...]:
+    """The requirements of `check_fields` if the usual look holds all of them; none if it does not, or is unusual.
+
+    The usual one is at a live limit order of which all is known. It says at once what the rules say one by one (a
+    test compares the two).
+    """
+    body, order = look.body, look.order
+    told = order.price, order.quantity, order.created_at
+    if order.state is not State.LIVE or not order.exact or None in told or not body.keys() >= _ALL:
+        return ()
+    made, updated = body["created_at"], body["updated_at"]
+    held = (
+        body["status"] == "canceled"
+        and body["reject_reason"] is body["quote_quantity"] is order.quote_quantity is None
+        and decimal_of(body["price"]) == order.price
+        and decimal_of(body["quantity"]) == order.quantity
+        and decimal_of(body["filled_qty"]) == order.filled
+        and isinstance(body["id"], str)
+        and body["id"].lower() == order.id
+        and body["symbol"] == order.symbol
+        and body["side"] == order.side
+        and body["type"] == order.type
+        and body["tif"] == order.tif
+        and made == order.created_at
+        and _is_seconds(made)
+        and _is_seconds(updated)
+        and updated >= made
+        and _is_in_bounds(look)
+    )
+    if not held:
+        return ()
+    if order.fills:
+        return _HELD_OF_FILLED if _is_weighted(look) else ()
+    return _HELD_OF_UNFILLED if body["avg_fill_price"] == "0" else ()
 
 
 def wrong_echo(order: Order, body: dict[str, Any]) -> list[FieldCheck]:

@@ -66,14 +66,15 @@ _RECENT = 4000  # acts that are kept to find out which one changed an order that
 class Judge:
     """Judges a record row by row.
 
-    `tallies` has the checks of each requirement so far; `ledger` what each order must look like by now; `observed`
-    what is worth saying without being a violation.
+    `ledger` has what each order must look like by now; `observed` what is worth saying without being a violation.
     """
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.ledger = Ledger()
-        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        # what held since somebody last asked for the tallies: how often, by requirements and case
+        self._held: defaultdict[tuple[str | tuple[str, ...], str], int] = defaultdict(int)
         self.header: Header | None = None
         self.footer: Footer | None = None
         self.tick = Decimal("0.0001")
@@ -234,15 +235,18 @@ class Judge:
 
     # ------------------------------------------------------------------ out
 
-    def held(self, requirement: str, exchange: Exchange) -> None:
-        """Say that an exchange could have broken a requirement and did not."""
-        self.tallies[requirement].hold(exchange.case)
+    @property
+    def tallies(self) -> defaultdict[str, Tally]:
+        """The checks so far, by requirement."""
+        for (held, case), times in self._held.items():
+            for requirement in (held,) if isinstance(held, str) else held:
+                self._tallies[requirement].hold(case, times)
+        self._held.clear()
+        return self._tallies
 
-    def all_held(self, requirements: Iterable[str], exchange: Exchange) -> None:
-        """The same for several requirements."""
-        tallies, case = self.tallies, exchange.case
-        for requirement in requirements:
-            tallies[requirement].hold(case)
+    def held(self, requirement: str | tuple[str, ...], exchange: Exchange) -> None:
+        """Say that an exchange could have broken a requirement (or several) and did not."""
+        self._held[requirement, exchange.case] += 1
 
     def broken(
         self,
@@ -312,13 +316,13 @@ class Judge:
                 self.attempted[order.id] = act
         self.recent.append(act)
 
-    def since(self, n: int) -> list[Act]:
-        """The recent acts with a number above `n`, in the order in which they were judged."""
+    def since(self, n: int, case: str | None = None) -> list[Act]:
+        """The recent acts with a number above `n` (of one case), in the order in which they were judged."""
         found = []
         for act in reversed(self.recent):
             if act.peak <= n:
                 break  # no earlier one has a higher number either
-            if act.n > n:
+            if act.n > n and case in (None, act.case):
                 found.append(act)
         found.reverse()
         return found
@@ -343,7 +347,7 @@ class Judge:
 
     def acted_since(self, order: Order) -> bool:
         """Whether requests that did not name `order` could have changed it since it was last seen."""
-        return any(act.case == order.case for act in self.since(order.confirmed))
+        return bool(self.since(order.confirmed, order.case))
 
     def entangled(self, order: Order, exchange: Exchange) -> bool:
         """Whether a change of `order` may be the doing of a case that was under way at the same time.
@@ -364,7 +368,7 @@ class Judge:
     def confirm(self, order: Order, exchange: Exchange) -> None:
         """The order is as it should be: all that was done since has not changed it."""
         if order.state is not State.UNSURE:
-            acts = order.acts or [act for act in self.since(order.confirmed) if act.case == order.case]
+            acts = order.acts or self.since(order.confirmed, order.case)
             for act in {act.requirement: act for act in reversed(acts)}.values():
                 self.held(self.named_or_spared(act, order), exchange)
         order.acts.clear()

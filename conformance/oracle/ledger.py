@@ -81,7 +81,9 @@ class Order(msgspec.Struct, eq=False):
     @property
     def filled(self) -> Decimal:
         """What has filled so far."""
-        return sum([quantity for _, quantity in self.fills], _NOTHING) if self.fills else _NOTHING
+        if len(self.fills) < 2:
+            return self.fills[0][1] if self.fills else _NOTHING
+        return sum([quantity for _, quantity in self.fills], _NOTHING)
 
     @property
     def average(self) -> Fraction:

@@ -44,7 +44,8 @@ class Silence:
 
     def add(self, exchange: Exchange, base_path: str) -> None:
         """Count an exchange, but for those that are sent at once or may be dropped on the way for what they are."""
-        kind = _trouble(exchange)
+        response = exchange.response
+        kind = "" if response is not None and response.status < 429 else _trouble(exchange)
         if exchange.op in _OTHERS:
             self.others += 1
             self.spared.discard(kind)

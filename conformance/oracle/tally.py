@@ -32,9 +32,9 @@ class Tally:
     groups: dict[str, Group] = field(default_factory=dict)
     schemes: set[str] = field(default_factory=set)
 
-    def hold(self, case: str) -> None:
-        """Count an exchange of a case that could have broken the requirement and did not."""
-        self.checks += 1
+    def hold(self, case: str, times: int = 1) -> None:
+        """Count exchanges of a case that could have broken the requirement and did not."""
+        self.checks += times
         if len(self.cases) < _CASES:
             self.cases.add(case)
 

@@ -80,10 +80,12 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     listed = volumes(before.values())
     # a span of time has trades of other cases too, of which an answer may have been lost
     for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *(() if span else volume)}))):
-        ended = order.canceled_by == "cancel" or order.state is State.FILLED  # canceled, or what it traded with
-        slid = volume[order.id] < order.filled and not is_whole and (span or _slid(order, before, rows))
-        if ended and order.exact and listed[order.id] == order.filled and not slid:
-            _fills_kept(judge, exchange, order, volume[order.id])
+        if not order.exact or not (order.canceled_by == "cancel" or order.state is State.FILLED):
+            continue  # it is neither canceled nor what such a one traded with
+        filled, seen = order.filled, volume[order.id]
+        slid = seen < filled and not is_whole and (span or _slid(order, before, rows))
+        if listed[order.id] == filled and not slid:
+            _fills_kept(judge, exchange, order, seen, filled)
 
 
 def _parameters(exchange: Exchange) -> dict[str, list[str]]:
@@ -152,17 +154,17 @@ def _nothing_filled(judge: Judge, exchange: Exchange, rows: Mapping[str, dict[st
             )
 
 
-def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal) -> None:
-    if seen == order.filled:
+def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal, filled: Decimal) -> None:
+    if seen == filled:
         judge.held(_FILLS_KEPT, exchange)
         return
-    more = seen > order.filled
+    more = seen > filled
     which = "canceled order" if order.canceled_by == "cancel" else "filled order"
     judge.broken(
         "cancel.effects.off-book" if more else _FILLS_KEPT,
         exchange,
         f"the {which} has more fills than before" if more else f"fills of the {which} are missing",
-        f"fills over {plain(order.filled)}",
+        f"fills over {plain(filled)}",
         f"fills over {plain(seen)}",
         order=order.id,
         key="more" if more else "fewer",
