@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -14,6 +14,10 @@ from conformance import stop
 from conformance.errors import NothingToDo, SuiteError
 from conformance.suite.session import Session
 from conformance.target.redact import masked
+
+if TYPE_CHECKING:
+    from conformance.contract import Contract
+    from conformance.report.result import Result
 
 CASES = Path(__file__).parent / "suite"
 _INTERNAL = 70
@@ -99,12 +103,8 @@ class Progress:
 
 def run(options: Mapping[str, Any], console: Console) -> int:
     """Carry out a run and write its reports; the exit status. Raises SuiteError for what the user can mend."""
-    from conformance.assemble import judge_record
-    from conformance.compare import accept_known, load_side, print_known
+    from conformance.compare import load_side
     from conformance.contract import load_contract
-    from conformance.report import write_reports
-    from conformance.report.terminal import print_summary
-    from conformance.waivers import judge_with_waivers
 
     contract = load_contract()
     contract.select(options["only"])
@@ -113,8 +113,31 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     progress = Progress(console)
     plugin = _Plugin(options, progress)
     _show_head(options, console)
-    status = pytest.main(pytest_arguments(options, report_dir), plugins=[plugin])
-    progress.end()
+    try:
+        status = int(pytest.main(pytest_arguments(options, report_dir), plugins=[plugin]))
+    except KeyboardInterrupt:  # while it ended
+        status = pytest.ExitCode.INTERRUPTED
+    with stop.shielded():  # what was found is told, and reports are not left half written
+        return _tell(options, console, contract, plugin, status, baseline)
+
+
+def _tell(
+    options: Mapping[str, Any],
+    console: Console,
+    contract: Contract,
+    plugin: _Plugin,
+    status: int,
+    baseline: Result | None,
+) -> int:
+    """Judge what was recorded, write the reports and print the summary; the exit status. Raises SuiteError."""
+    from conformance.assemble import judge_record
+    from conformance.compare import accept_known, print_known
+    from conformance.report import write_reports
+    from conformance.report.terminal import print_summary
+    from conformance.waivers import judge_with_waivers
+
+    report_dir = Path(options["report_dir"])
+    plugin.progress.end()
     if plugin.crashes:
         sys.stderr.write("spot-conformance: internal error: a case crashed\n" + "\n".join(plugin.crashes) + "\n")
         return _INTERNAL

@@ -64,6 +64,22 @@ def test_a_run_in_the_middle(exchange: Target, tmp_path: Path, number: signal.Si
     assert (again.status, "Nothing is left" in again.out) == (0, True)
 
 
+@pytest.mark.parametrize("moment_ms", [0, 40, 120])
+def test_a_run_that_has_ended_writes_its_reports(exchange: Target, tmp_path: Path, moment_ms: int) -> None:
+    """Once the record is whole, a signal is obeyed when the reports are written."""
+    run = Running(["run", "--only", "cancel.success", "--report-dir", "report"], exchange.env(), tmp_path)
+    record = tmp_path / "report" / "record.ndjson"
+    for _ in range(6000):
+        if record.exists() and b'"kind":"footer"' in record.read_bytes()[-400:]:
+            break
+        time.sleep(0.01)
+    time.sleep(moment_ms / 1000)
+    ended, _ = _end(run, signal.SIGTERM)
+    assert ended.status in (143, 0), ended.text  # 0: it was too late
+    assert "Traceback" not in ended.text
+    assert {"results.json", "report.html", "junit.xml"} <= {path.name for path in (tmp_path / "report").iterdir()}
+
+
 @pytest.mark.parametrize("moment", range(2))
 def test_a_run_on_a_slow_target(exchange: Target, tmp_path: Path, moment: int) -> None:
     """With 0.5 s an answer, dozens of orders are gone before the SIGKILL would come."""
