@@ -31,7 +31,8 @@ _OWN_HEADERS = frozenset(
         *("content-length", "content-type", "authorization", "x-mbx-apikey", "x-api-key", "x-signature"),
     }
 )
-_MEANT = {("connection", "close"), ("content-length", "0")}  # what no client sends by itself
+# what no client sends by itself
+_MEANT = {("connection", "close"), ("content-length", "0"), ("accept-encoding", "identity")}
 _TOKEN = re.compile(r"[A-Za-z0-9-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORTEST = 8  # characters of an id that are taken for a part of it
@@ -210,7 +211,8 @@ class _Writer:
             for key, value in x.request.headers
             if (key.lower() not in _OWN_HEADERS or (key.lower(), value) in _MEANT) and _TOKEN.fullmatch(key)
         ]
-        return "".join(f" -H {self._data(f'{key}: {value}')}" for key, value in rows)
+        told = "".join(f" -H {self._data(f'{key}: {value}')}" for key, value in rows)
+        return told if any(key.lower() == "accept" for key, _ in x.request.headers) else f"{told} -H 'Accept:'"
 
     def _raw(self, text: str) -> str:
         """A shell word for a part of the request target, byte by byte."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -104,6 +107,27 @@ def is_json_type(response: Response) -> bool:
 def _names_json(label: str) -> bool:
     media = label.split(";")[0].strip().lower()
     return media == "application/json" or media.endswith("+json")
+
+
+def fits_charset(response: Response) -> bool:
+    """Whether the body reads the same to a client that believes the label's `charset`.
+
+    JSON is UTF-8 and the parameter has no meaning (RFC 8259, sections 8.1 and 11), but some clients go by it.
+    """
+    named = _charset(response.header("content-type") or "")
+    try:
+        return named is None or response.body.encode().decode(named) == response.body
+    except (UnicodeError, LookupError):
+        return False
+
+
+@lru_cache(256)
+def _charset(label: str) -> str | None:
+    found = re.search(r";\s*charset\s*=\s*\"?([\w.:-]{1,40})", label, re.IGNORECASE)
+    named = found[1].lower() if found is not None else "utf-8"
+    with suppress(LookupError):
+        return None if codecs.lookup(named).name in ("utf-8", "ascii") else named
+    return None
 
 
 def is_transient(response: Response) -> bool:

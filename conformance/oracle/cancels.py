@@ -18,7 +18,15 @@ from conformance.oracle.answers import (
     refusal_of,
     with_left_open,
 )
-from conformance.oracle.bodies import NotJson, contradictions, is_infrastructure, is_json_type, parse, try_parse
+from conformance.oracle.bodies import (
+    NotJson,
+    contradictions,
+    fits_charset,
+    is_infrastructure,
+    is_json_type,
+    parse,
+    try_parse,
+)
 from conformance.oracle.findings import Check, Difference, Finding
 from conformance.oracle.ids import IdKind, PathId, id_segment, read_id
 from conformance.oracle.leaks import leak_in
@@ -316,17 +324,27 @@ def _body_of_401(judge: Judge, exchange: Exchange, response: Response) -> None:
 
 
 def _media_type(judge: Judge, exchange: Exchange, response: Response) -> None:
-    if is_json_type(response):
+    """Whether a client can read the answer, as it is labelled."""
+    label, coding = response.header("content-type"), response.header("content-encoding")
+    wrong = None
+    if not is_json_type(response):
+        seen = f"Content-Type: {label}" if label else "no Content-Type"
+        wrong = "is not labelled as JSON", "Content-Type: application/json", seen
+    elif not fits_charset(response):
+        wrong = "is labelled with a charset that it is not written in", "UTF-8", f"Content-Type: {label}"
+    elif coding and ("accept-encoding", "identity") in exchange.request.headers and coding.lower() != "identity":
+        wrong = "comes in an encoding that the client rules out", "no encoding", f"Content-Encoding: {coding}"
+    if wrong is None:
         judge.held("cancel.answers.json", exchange)
         return
-    label = response.header("content-type")
+    message, expected, seen = wrong
     judge.broken(
         "cancel.answers.json",
         exchange,
-        f"a {response.status} is not labelled as JSON",
-        "Content-Type: application/json",
-        f"Content-Type: {label}" if label else "no Content-Type",
-        key=f"type|{response.status}|{label}",
+        f"a {response.status} {message}",
+        expected,
+        seen,
+        key=f"type|{response.status}|{label}|{coding}",
     )
 
 

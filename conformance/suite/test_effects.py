@@ -39,10 +39,10 @@ def test_off_the_book(venue: Venue, states: States, scheme: str, side: str, fill
 @pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.profile("standard")
 def test_off_the_book_each_time(venue: Venue, states: States, scheme: str) -> None:
-    """Ten times in a row, so that what goes wrong now and then is seen."""
+    """Ten times in a row, at prices that end in each digit, so that what goes wrong now and then is seen."""
     for number in range(10):
         side = "sell" if number % 2 else "buy"
-        (price,) = venue.band.levels(1, resting=side)
+        price = venue.band.levels(10, gap=1, resting=side)[number]
         order = states.open(side, price=price, quantity=states.units("1"))
         venue.done_trading()
         venue.cancel(order, scheme=scheme)

@@ -110,6 +110,14 @@ def test_other_language(venue: Venue, states: States, scheme: str) -> None:
     venue.look(order)
 
 
+@pytest.mark.exercises("cancel.success.open", "cancel.answers.json")
+def test_plain_client(venue: Venue, states: States, scheme: str) -> None:
+    """A client may leave out what it accepts, and then accepts anything, but no encoding that it rules out."""
+    order = states.open("sell")
+    venue.cancel(order, scheme=scheme, headers={"Accept": None, "Accept-Encoding": "identity"})
+    venue.look(order)
+
+
 @pytest.mark.long
 @pytest.mark.exercises("cancel.success.open")
 @pytest.mark.profile("standard")

@@ -9,7 +9,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -59,7 +59,8 @@ class Call:
     """A request to be: what to send, with which credential, and what the suite means by it.
 
     `path` is raw (percent-encoded as it shall go out) and follows the base path, or `base`; `query` is raw too.
-    `limit_s` is how long (s) its answer is waited for, if not as long as the settings say.
+    A header that is None is left out. `limit_s` is how long (s) its answer is waited for, if not as long as the
+    settings say.
     """
 
     op: str
@@ -67,7 +68,7 @@ class Call:
     path: str
     query: str = ""
     body: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
     signer: httpx.Auth | None = None
     auth: Auth | None = None
     case: str = ""
@@ -212,7 +213,9 @@ class Client:
         base = self._base if call.base is None else call.base
         target = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
         headers = httpx.Headers(_HEADERS)
-        headers.update(call.headers)
+        headers.update({name: value for name, value in call.headers.items() if value is not None})
+        for name in [name for name, value in call.headers.items() if value is None]:
+            del headers[name]
         content = call.body.encode() if call.body is not None else None
         if content is not None:
             headers.setdefault("Content-Type", "application/json")

@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -399,7 +399,7 @@ class Venue:
         credential: Credential | None = None,
         aim: str | None = None,
         query: str = "",
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         body: str | None = None,
         method: str = "DELETE",
         expect: str | None = None,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.oracle.bodies import NotJson, parse
+from conformance.oracle.bodies import NotJson, fits_charset, parse
 from conformance.record import Response
 
 _VALUES = st.recursive(
@@ -66,3 +66,23 @@ def test_texts_that_parsers_take_differently(text: str) -> None:
     except RecursionError:
         expected = NotJson
     assert _outcome(text) == expected
+
+
+_PLAIN, _SIGNS = '{"error": "FORBIDDEN"}', '{"error": "für"}'
+
+
+@pytest.mark.parametrize(
+    ("label", "body", "fits"),
+    [
+        ("application/json", _SIGNS, True),
+        ("application/json; charset=utf-8", _SIGNS, True),
+        ('application/json;Charset="UTF-8"', _SIGNS, True),
+        ("application/json; charset=ISO-8859-1", _PLAIN, True),  # the same in both
+        ("application/json; charset=ISO-8859-1", _SIGNS, False),
+        ("application/json; charset=utf-16", _PLAIN, False),
+        ("application/json; charset=no-such", _SIGNS, True),  # nobody goes by that
+        ("application/json; charset=", _SIGNS, True),
+    ],
+)
+def test_a_charset_that_changes_the_body_does_not_fit(label: str, body: str, fits: bool) -> None:
+    assert fits_charset(Response(200, [("Content-Type", label)], body)) is fits

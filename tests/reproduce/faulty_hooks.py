@@ -6,8 +6,17 @@ from typing import Any
 
 from conformance.reference.auth import Incoming
 from conformance.reference.errors import OrderNotFound
+from conformance.reference.faults.gateway import who_does_not_say_what_it_accepts_is_refused as accept_is_required
 from conformance.reference.orders import Order
 from conformance.reference.reference import Reference
+
+__all__ = [
+    "accept_is_required",
+    "filled_shows_zero",
+    "first_half_is_enough",
+    "only_the_timestamp_is_signed",
+    "repeat_says_gone",
+]
 
 
 def first_half_is_enough(reference: Reference) -> None:

@@ -48,6 +48,7 @@ FAULTS = {
     "fields: plain mean": (peer, "avg-plain-mean", "cancel.fields.avg-fill-price"),
     "fields: nothing filled": (reference, "filled_shows_zero", "cancel.fields.filled-qty"),
     "fields: the time of an old order": (peer, "updated-is-created", "cancel.fields.updated-at"),
+    "headers: Accept is missing": (reference, "accept_is_required", "cancel.success.open"),
     "effects: shown as open": (peer, "query-open", "cancel.effects.terminal"),
     "effects: cancels its neighbours": (peer, "cancels-own-level", "cancel.effects.own-orders"),
 }

@@ -143,6 +143,12 @@ def refusals_labelled_as_html(ref: Reference) -> None:
         reshape(ref, status, json.dumps, "text/html")
 
 
+@fault("cancel.answers.json")
+def success_labelled_as_utf_16(ref: Reference) -> None:
+    """A 200 is UTF-8, and is labelled as UTF-16."""
+    reshape(ref, 200, json.dumps, "application/json; charset=utf-16")
+
+
 @fault("cancel.answers.in-time", "cancel.errors.forbidden")
 def foreign_orders_hang(ref: Reference) -> None:
     """The cancel of another user's order is never answered."""

@@ -225,6 +225,12 @@ def orders_behind_the_best_price_stay_in_the_book(ref: Reference) -> None:
 
 
 @fault("cancel.effects.off-book")
+def prices_that_end_in_zero_stay_in_the_book(ref: Reference) -> None:
+    """A canceled order whose price was sent with a zero at its end still fills."""
+    stay_in_book(ref, lambda order: order.price is not None and format(order.price, "f").endswith("0"))
+
+
+@fault("cancel.effects.off-book")
 def orders_far_back_in_a_queue_stay_in_the_book(ref: Reference) -> None:
     """A canceled order behind eight others of its price still fills."""
     stay_in_book(ref, lambda order: order not in at_price(ref, order)[:8])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Any
 
@@ -59,6 +60,29 @@ def last_answer_of_a_connection_is_lost(ref: Reference) -> None:
 
     def change(request: Request, answer: Response) -> Response | None:
         return Response(status_code=answer.status_code) if request.headers.get("connection") == "close" else None
+
+    on_answer(ref, change)
+
+
+@fault("cancel.success.open", "cancel.answers.status")
+def who_does_not_say_what_it_accepts_is_refused(ref: Reference) -> None:
+    """A cancel without the header Accept gets 406."""
+
+    async def cancel_order(original: Any, request: Request) -> Response:
+        response: Response = await original(request) if "accept" in request.headers else Response(status_code=406)
+        return response
+
+    wrap(ref.api, "cancel_order", cancel_order)
+
+
+@fault("cancel.answers.json")
+def success_is_compressed_for_everybody(ref: Reference) -> None:
+    """A 200 is compressed by gzip, whether the client accepts that or not."""
+
+    def change(request: Request, answer: Response) -> Response | None:
+        if answer.status_code != 200:
+            return None
+        return Response(gzip.compress(bytes(answer.body)), 200, {"Content-Encoding": "gzip"}, "application/json")
 
     on_answer(ref, change)
 
