@@ -109,8 +109,9 @@ def _assemble(
     header: Header,
 ) -> Result:
     lacks = lacks_of(judge.notes)
-    verdict, reason = run_verdict(decisions, complete=judge.footer is not None, lacks=lacks)
     notes = {note.what: note.data for note in judge.notes}
+    complete = judge.footer is not None and "interrupted" not in notes
+    verdict, reason = run_verdict(decisions, complete=complete, lacks=lacks)
     number = 0
     requirements, counts = [], {level: Counter[str]() for level in ("MUST", "SHOULD", "MAY")}
     for decision in decisions:

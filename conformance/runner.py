@@ -147,7 +147,7 @@ def _tell(
         raise Session.failure
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise NothingToDo("no case exercises what was selected", "see spot-conformance requirements list")
-    if status == pytest.ExitCode.INTERNAL_ERROR:
+    if status == pytest.ExitCode.INTERNAL_ERROR and Session.failure is None:  # whose status is the same number
         return _INTERNAL
     result, problems = judge_with_waivers(
         report_dir / "record.ndjson", contract, Session.waivers, whole=not options["only"] and status != 2

@@ -173,7 +173,7 @@ def run_verdict(
 ) -> tuple[RunVerdict, str]:
     """The verdict on the run, and one line that says why.
 
-    `complete` is False for a record that was cut off; `lacks` are what the run had to go on without although it was
+    `complete` is False for a run that was cut off; `lacks` are what the run had to go on without although it was
     given: a credential that is refused, say.
     """
     musts = [d for d in decisions if d.requirement.level is Level.MUST]
@@ -183,10 +183,10 @@ def run_verdict(
     if broken:
         verb = "is" if len(broken) == 1 else "are"
         return RunVerdict.VIOLATED, f"{len(broken)} of {len(broken) + len(held)} decided MUSTs {verb} violated"
+    if not complete:
+        return RunVerdict.UNDECIDED, "the run was cut off"
     if open_:
         return RunVerdict.UNDECIDED, f"{len(open_)} MUSTs could not be decided: {open_[0].reason}"
-    if not complete:
-        return RunVerdict.UNDECIDED, "the record was cut off"
     if lack := next(iter(lacks), None):
         return RunVerdict.UNDECIDED, lack
     if not held:

@@ -15,7 +15,8 @@ from functools import partial
 import jwt
 
 from conformance.errors import TargetError
-from conformance.oracle.bodies import try_parse
+from conformance.oracle.answers import describe
+from conformance.oracle.bodies import is_transient, try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
 from conformance.target.abilities import UNKNOWN_ID, check_trading, check_users
@@ -246,9 +247,20 @@ class _Book:
                 self._listed = True
                 venue.open_orders(name)  # before anything was ever canceled: what a list is like
             venue.send(venue.cancel_call(order, by=name))
-            if order.state in (State.LIVE, State.UNSURE):
-                venue.sweep(lambda other: other is order)
+            if order.state in (State.LIVE, State.UNSURE) and venue.sweep(lambda other: other is order):
+                _check_canceling(venue, order)
         return True
+
+
+def _check_canceling(venue: Venue, order: Order) -> None:
+    """Raise Trouble if no order has been canceled so far, and this one is refused with a 503 again and again.
+
+    Where some cancels are carried out, those that are not are for the cases to find.
+    """
+    response = venue.send(venue.cancel_call(order, by=order.account)).response
+    canceled = any(other.state is State.CANCELED for other in venue.judge.ledger.orders.values())
+    if not canceled and response is not None and is_transient(response):
+        raise Trouble(f"no order can be canceled: still {describe(response.status, try_parse(response))}")
 
 
 def find_band(venue: Venue) -> list[TargetError]:

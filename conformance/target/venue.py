@@ -574,7 +574,8 @@ class Venue:
         refusals = 0
         call = self.cancel_call(order, by=order.account)
         hurried = self.judge.silence.is_silent
-        patience = 1 if order.id in self.given_up else self._patience(self._kind(call, order), _ATTEMPTS)
+        kind = ("end", *self._kind(call, order))
+        patience = 1 if order.id in self.given_up else self._patience(kind, _ATTEMPTS)
         for attempt in range(patience):
             with suppress(Trouble):
                 response = self.send(call).response
@@ -583,9 +584,12 @@ class Venue:
                 if order.state in (State.LIVE, State.UNSURE):
                     self.look(order)
             if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
+                self.lasting[kind] = 0
                 break
             if not refusals and not hurried:
                 self.pause(attempt)
+        else:
+            self.lasting[kind] += not refusals  # the next one is not waited for as long
 
     def step(self) -> int:
         """A small number that differs from call to call, to keep resting prices apart."""

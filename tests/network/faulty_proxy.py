@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 import ssl
 import struct
@@ -23,7 +24,8 @@ class Faults:
 
     `before` closes before the request reaches the server; `after` when the server has answered, so that the answer
     is lost; `body` resets in the middle of the answer; `silent` closes a kept connection after an answer without
-    having said so; `gateway` answers 502 in place of the server; `limited` answers 429 with a Retry-After.
+    having said so; `gateway` answers 502 in place of the server; `limited` answers 429 with a Retry-After; `short`
+    says one byte less than it sends. Only requests that begin with `only` meet any of them.
     """
 
     latency: float = 0.0
@@ -34,6 +36,8 @@ class Faults:
     silent: float = 0.0
     gateway: float = 0.0
     limited: float = 0.0
+    short: float = 0.0
+    only: bytes = b""
 
 
 @dataclass
@@ -88,7 +92,7 @@ class FaultyProxy:
         request = read_message(connection)
         if not request:
             return False
-        fault, delay = self._draw()
+        fault, delay = self._draw() if request.startswith(self.faults.only) else ("none", 0.0)
         self.met[fault] += 1
         time.sleep(delay / 2)
         if fault == "before":
@@ -109,6 +113,10 @@ class FaultyProxy:
             connection.sendall(response[: len(response) - len(response.partition(b"\r\n\r\n")[2]) // 2 - 1])
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             return False
+        if fault == "short":
+            response = re.sub(
+                rb"(?i)(content-length: *)(\d+)", lambda m: m[1] + b"%d" % (int(m[2]) - 1), response, count=1
+            )
         connection.sendall(response)
         return fault != "silent"
 
@@ -116,7 +124,7 @@ class FaultyProxy:
         with self._lock:
             point, faults = self._random.random(), self.faults
             delay = max(0.0, faults.latency + self._random.uniform(-faults.jitter, faults.jitter))
-        for name in ("before", "after", "body", "silent", "gateway", "limited"):
+        for name in ("before", "after", "body", "silent", "gateway", "limited", "short"):
             share = getattr(faults, name)
             if point < share:
                 return name, delay

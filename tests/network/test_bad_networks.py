@@ -53,3 +53,13 @@ def test_another_server_behind_faults(tmp_path: Path) -> None:
         assert ended.status in (0, 3), ended.text
         assert ended.violations() == {}
         assert target.open_orders() == {"owner": [], "counterparty": []}
+
+
+def test_what_first_contact_finds_is_the_result(tmp_path: Path) -> None:
+    """Answers to cancels that are longer than they say: the next request of the connection is lost as well."""
+    with reference() as target, FaultyProxy(target.base_url, Faults(short=1.0, only=b"DELETE ")) as proxy:
+        ended = suite("run", "--profile", "quick", env=target.env(proxy.base_url), cwd=tmp_path, timeout=240)
+        assert ended.status == 1, ended.text
+        assert "cancel.answers.json" in ended.violations()
+        assert target.open_orders() == {"owner": [], "counterparty": []}
+    assert "Violated" in ended.out

@@ -64,6 +64,17 @@ def test_a_run_in_the_middle(exchange: Target, tmp_path: Path, number: signal.Si
     assert (again.status, "Nothing is left" in again.out) == (0, True)
 
 
+def test_a_run_that_has_not_begun_is_undecided(exchange: Target, tmp_path: Path) -> None:
+    """Of first contact nothing is told that a user could take for a whole run's verdict."""
+    with FaultyProxy(exchange.base_url, Faults(latency=0.3)) as proxy:
+        run = Running(["run", "--report-dir", "report"], exchange.env(proxy.base_url), tmp_path)
+        _wait_for_orders(tmp_path, 1)
+        ended, _ = _end(run, signal.SIGTERM)
+    assert ended.status == 143, ended.text
+    result = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert (result["verdict"], result["reason"]) == ("undecided", "the run was cut off")
+
+
 @pytest.mark.parametrize("moment_ms", [0, 40, 120])
 def test_a_run_that_has_ended_writes_its_reports(exchange: Target, tmp_path: Path, moment_ms: int) -> None:
     """Once the record is whole, a signal is obeyed when the reports are written."""

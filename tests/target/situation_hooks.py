@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from conformance.reference.errors import ApiError
+from conformance.reference.errors import ApiError, EngineBusy
 from conformance.reference.money import ZERO
 from conformance.reference.reference import Reference
 
@@ -120,3 +120,16 @@ def login_page(reference: Reference) -> None:
 
     reference.app.handle = handle  # type: ignore[method-assign]
     reference.app.starlette.router.default = unknown
+
+
+def no_order_can_be_canceled(reference: Reference) -> None:
+    """The engine is busy whenever a cancel would end an order."""
+    original = reference.exchange.cancel
+
+    async def cancel(account: str, order_id: str) -> Any:
+        order = reference.exchange.find_order(order_id)
+        if order is not None and order.account == account and order.live:
+            raise EngineBusy
+        return await original(account, order_id)
+
+    setattr(reference.exchange, "cancel", cancel)  # noqa: B010

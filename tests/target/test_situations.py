@@ -90,6 +90,16 @@ def _check(ended: Ended, situation: Situation) -> None:
     assert "Traceback" not in ended.text
 
 
+def test_no_order_can_be_canceled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every cancel gets a 503, a run says so when it has waited as documented, and tries nothing else."""
+    with _target(hook("no_order_can_be_canceled"), monkeypatch) as target:
+        ended = suite("run", env=target.env(), cwd=tmp_path, timeout=240)
+    assert ended.status == 3, ended.text
+    assert ended.violations() == {}
+    assert "no order can be canceled: still 503 ENGINE_BUSY" in ended.text
+    assert "the engine is down: try again later" in ended.text
+
+
 @pytest.mark.parametrize(
     ("name", "found"), [("keys_do_not_cancel", True), ("keys_do_not_place", False), ("read_only_keys", False)]
 )
