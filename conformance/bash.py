@@ -56,9 +56,9 @@ by_key() { # METHOD PATH [curl options…]: sends what was drafted and signed
   else send "$method" "$path" "$query" "$BODY" "$@"
   fi
 }
-token() { WHO=$1 JWT=$(secret "$1_JWT"); AUTH="Bearer $JWT"; }
+token() { WHO=$1 JWT=$(secret "$1_JWT") HEADER_OF_AUTH=Authorization; AUTH="Bearer $JWT"; }
 by_jwt() { # METHOD PATH QUERY BODY [curl options…]
-  if [ -n "${AUTH+set}" ]; then send "$@" -H "Authorization: $AUTH"; else send "$@"; fi
+  if [ -n "${AUTH+set}" ]; then send "$@" -H "${HEADER_OF_AUTH:-Authorization}: $AUTH"; else send "$@"; fi
 }
 send() { # METHOD PATH QUERY BODY [curl options…]: prints request and answer, keeps $STATUS and $ANSWER
   local method=$1 target=$ROOT$2${3:+?$3} body=$4 out; shift 4
@@ -174,10 +174,11 @@ HELPERS = {
   printf %s "$text" | b64url
 }
 """,
-    "other_letter": r"""other_letter() { # TEXT: with another letter in the middle
-  local middle=$((${#1} / 2)) letter=A
-  [ "${1:$middle:1}" != A ] || letter=B
-  printf %s "${1:0:$middle}$letter${1:$((middle + 1))}"
+    "other_letter": r"""other_letter() { # TEXT [INDEX]: with another letter there, or in the middle
+  local place=${2:-$((${#1} / 2))} letter=A
+  [ "$place" -ge 0 ] || place=0
+  [ "${1:$place:1}" != A ] || letter=B
+  printf %s "${1:0:$place}$letter${1:$((place + 1))}"
 }
 """,
 }

@@ -18,8 +18,8 @@ from conformance.bash import PRELUDE, helpers_for
 from conformance.oracle.bodies import is_infrastructure, is_transient
 from conformance.oracle.findings import Finding
 from conformance.record import Auth, Exchange, Header
-from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw
-from conformance.suite.key_flaws import KEY_FLAWS
+from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw, jwt_flaw
+from conformance.suite.key_flaws import FORGED_TOKEN, KEY_FLAWS
 from conformance.suite.tampering import KeyFlaw
 
 _TAIL = re.compile(r"(?:^|&)timestamp=[^&]*&signature=[^&]*$")
@@ -118,7 +118,10 @@ def recipe_of(auth: Auth) -> str | None:
     if match := re.fullmatch(r"timestamp ([+-]\d{1,15}) ms", auth.how):
         return f"TIMESTAMP=$((TIMESTAMP {match[1][0]} {int(match[1][1:])})); sign"
     if match := re.fullmatch(r"header ([A-Za-z-]{1,40})", auth.how):
-        return f"HEADER={match[1]}; sign"
+        return f"HEADER={match[1]}; sign" if auth.scheme == "api_key" else f"HEADER_OF_AUTH={match[1]}; :"
+    if auth.how == FORGED_TOKEN:
+        forge = jwt_flaw("another letter").bash
+        return f'sign; JWT=$(secret "${{OTHER}}_JWT"); {forge}; BESIDE="Authorization: $AUTH"'
     if match := re.fullmatch(r"scheme ([A-Za-z]{1,20})", auth.how):
         return f'AUTH="{match[1]} $JWT"'
     return None
@@ -186,7 +189,7 @@ class _Writer:
         if recipe is None:
             return None
         if x.auth.scheme == "jwt":
-            if recipe == ":" or re.search(r"\$JWT|parts|guessed", recipe):
+            if recipe.endswith(":") or re.search(r"\$JWT|parts|guessed", recipe):
                 self._need(who, "JWT", *(["API_SECRET"] if "API_SECRET" in recipe else []))
                 lines = [f"token {who}" if recipe == ":" else f"token {who}; {recipe}"]
             else:
@@ -198,7 +201,8 @@ class _Writer:
         query = flaw.query if isinstance(flaw, KeyFlaw) else _TAIL.sub("", query)
         self._need(who, "API_KEY", "API_SECRET")
         if "$OTHER" in recipe or "${OTHER}" in recipe:
-            self._need("COUNTERPARTY" if who == "OWNER" else "OWNER", "API_KEY", "API_SECRET")
+            secrets = ["JWT"] if "_JWT" in recipe else ["API_KEY", "API_SECRET"]
+            self._need("COUNTERPARTY" if who == "OWNER" else "OWNER", *secrets)
         where = f"PLACE={place}; " if "$PLACE" in recipe else ""
         return [f"draft {who} {self._raw(query)} {text}; {where}{recipe}", f"by_key {method} {place}{options}"]
 

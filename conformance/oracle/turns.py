@@ -44,9 +44,9 @@ def stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str, 
 
 
 def _is_behind(judge: Judge, order: Order, probe: Exchange) -> bool:
-    """Whether another order of the case is still ahead of it that was to be gone: its cancel was refused, say."""
+    """Whether another order is still ahead of it that was to be gone: its cancel was refused, say, or given up."""
     meant = {take.order for take in probe.takes or ()}
-    others = (other for other in judge.ledger.live() if other.case == order.case and other.id not in meant)
+    others = (other for other in judge.ledger.live() if other.id not in meant)
     return any(_is_as_good(other, order) and other.placed < order.placed for other in others)
 
 

@@ -99,9 +99,10 @@ def _signature_part(change: Callable[[str], str]) -> Forge:
     return forge
 
 
-def _other_letter(text: str) -> str:
-    middle = len(text) // 2
-    return text[:middle] + ("A" if text[middle : middle + 1] != "A" else "B") + text[middle + 1 :]
+def _other_letter(text: str, at: int | None = None) -> str:
+    """With another letter in the middle, or `at` that place."""
+    place = len(text) // 2 if at is None else max(at, 0)
+    return text[:place] + ("A" if text[place : place + 1] != "A" else "B") + text[place + 1 :]
 
 
 _JWT = "cancel.jwt."
@@ -123,6 +124,12 @@ JWT_FLAWS = (
         "another letter",
         'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_letter "$TAIL")"',
         _signature_part(_other_letter),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "another letter at the end",
+        'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_letter "$TAIL" $((${#TAIL} - 2)))"',
+        _signature_part(lambda s: _other_letter(s, len(s) - 2)),
     ),
     JwtFlaw(
         _JWT + "altered-signature",
@@ -205,6 +212,11 @@ JWT_FLAWS = (
     JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda a: f"Token {a.jwt}"),
     JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda a: a.jwt),
 )
+
+
+def jwt_flaw(name: str) -> JwtFlaw:
+    """The (first) flaw of that name."""
+    return next(flaw for flaw in JWT_FLAWS if flaw.name == name)
 
 
 def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:

@@ -105,6 +105,12 @@ SIGNATURE_FLAWS = (
     ),
     KeyFlaw(_SIG + "extended", "twice", "sign; SIGNATURE=$SIGNATURE$SIGNATURE", after=signature(lambda s: s + s)),
     KeyFlaw(
+        _SIG + "extended",
+        "four times",
+        "sign; SIGNATURE=$SIGNATURE$SIGNATURE$SIGNATURE$SIGNATURE",
+        after=signature(lambda s: s * 4),
+    ),
+    KeyFlaw(
         _SIG + "wrong-secret",
         "random secret",
         "SECRET=$(openssl rand -hex 32); sign",

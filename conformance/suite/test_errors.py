@@ -317,10 +317,17 @@ def test_foreign_terminal(venue: Venue, states: States, scheme: str, state: str)
 
 
 @pytest.mark.exercises("cancel.errors.other-methods")
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "HEAD", "OPTIONS"])
-def test_other_methods(venue: Venue, states: States, scheme: str, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        *(pytest.param(method, {}, id=method) for method in ("POST", "PUT", "PATCH", "HEAD", "OPTIONS")),
+        pytest.param("GET", {"headers": {"X-HTTP-Method-Override": "DELETE"}}, id="GET, and DELETE in a header"),
+        pytest.param("GET", {"query": "_method=DELETE"}, id="GET, and DELETE in the query"),
+    ],
+)
+def test_other_methods(venue: Venue, states: States, scheme: str, method: str, how: dict[str, Any]) -> None:
     """No method but DELETE cancels; what else it answers is left open."""
     order = states.open()
-    venue.send(venue.cancel_call(order, scheme=scheme, method=method))
+    venue.send(venue.cancel_call(order, scheme=scheme, method=method, **how))
     venue.look(order)
     venue.cancel(order, scheme=scheme)

@@ -12,7 +12,7 @@ from conformance.oracle.fields import REQUIREMENT
 from conformance.record import Take
 from conformance.suite.aged import KINDS, NEAR, Aged
 from conformance.suite.crossing import cross
-from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
 from conformance.suite.key_flaws import key_flaw, spoiled_key
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
@@ -290,7 +290,7 @@ def _spoiled(venue: Venue, kind: str, scheme: str) -> Credential:
     """A credential that must be refused, another one for each kind of order."""
     name = _SPOILED[scheme][KINDS.index(kind)]
     if scheme == "jwt":
-        return spoiled_jwt(venue, next(flaw for flaw in JWT_FLAWS if flaw.name == name))
+        return spoiled_jwt(venue, jwt_flaw(name))
     return spoiled_key(venue, key_flaw(name))
 
 

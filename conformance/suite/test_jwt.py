@@ -57,6 +57,16 @@ def test_scheme_name_in_another_case(venue: Venue, states: States, name: str) ->
     venue.look(order)
 
 
+@pytest.mark.exercises("cancel.success.by-jwt")
+def test_header_name_in_another_case(venue: Venue, states: States) -> None:
+    """Header names have no case (RFC 9110, section 5.1), and some gateways write them in lower case."""
+    venue.credential("owner", "jwt")
+    order = states.open("sell")
+    signer = JwtAuth(f"Bearer {venue.account('owner').jwt}", "authorization")
+    venue.cancel(order, credential=Credential(Auth("owner", "jwt", how="header authorization"), signer))
+    venue.look(order)
+
+
 @pytest.mark.exercises("cancel.jwt.other-user")
 def test_other_users_token(venue: Venue, states: States) -> None:
     """The other user's good token acts for the other user: the owner's order is forbidden to it."""

@@ -6,8 +6,9 @@ import pytest
 
 from conformance.record import Auth, Exchange
 from conformance.suite.aged import Aged
-from conformance.suite.key_flaws import KEY_FLAWS, key_flaw, spoiled_key
-from conformance.suite.tampering import KeyFlaw
+from conformance.suite.jwt_flaws import jwt_flaw
+from conformance.suite.key_flaws import FORGED_TOKEN, KEY_FLAWS, key_flaw, spoiled_key
+from conformance.suite.tampering import KeyFlaw, set_fields
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised
@@ -98,6 +99,20 @@ def test_other_users_key(venue: Venue, states: States) -> None:
     venue.cancel(order, by="counterparty", scheme="api_key")
     venue.look(order)
     venue.cancel(order, scheme="api_key")
+
+
+@pytest.mark.exercises("cancel.key.other-user", "cancel.errors.forbidden")
+def test_other_users_key_beside_a_forged_token(venue: Venue, states: States) -> None:
+    """A token that names the owner and is not signed by the target does not make another user's key the owner's."""
+    for name, scheme in (("owner", "jwt"), ("counterparty", "api_key")):
+        venue.credential(name, scheme)
+    forged = jwt_flaw("another letter").forge(venue.account("owner"))
+    beside = set_fields(headers={"Authorization": forged})
+    signer = ApiKeyAuth(venue.account("counterparty"), venue.clock.stamp_ms, before=beside)
+    order = states.open("sell")
+    auth = Auth("counterparty", "api_key", either=True, how=FORGED_TOKEN)
+    venue.cancel(order, credential=Credential(auth, signer))
+    venue.look(order)
 
 
 @pytest.mark.last

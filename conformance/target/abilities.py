@@ -45,7 +45,7 @@ def check_trading(venue: Venue, name: str, scheme: str) -> None:
         if cancel is None and (placing is None or not alone):
             return
     with venue.apart() as apart:
-        if _cancel_is_refused(apart, name, scheme) is None:
+        if _cancel_is_refused(venue, name, scheme, apart) is None:
             return
     shown = [f"{what} gets {status}" for what, status in (("placing", placing), ("canceling", cancel)) if status]
     raise TargetError(
@@ -83,13 +83,16 @@ def _placing_is_refused(venue: Venue, name: str, scheme: str) -> int | None:
     return response.status if response is not None and response.status in _REFUSED else None
 
 
-def _cancel_is_refused(venue: Venue, name: str, scheme: str) -> int | None:
-    """The 401 or 403 that a cancel gets: of an order that the account's other credential placed, if it has one."""
+def _cancel_is_refused(venue: Venue, name: str, scheme: str, apart: Venue | None = None) -> int | None:
+    """The 401 or 403 that a cancel gets: of an order that the account's other credential placed, if it has one.
+
+    The cancel alone is sent through `apart`, if that is given.
+    """
     others = [other for other in venue.account(name).schemes if other != scheme]
     order = _resting(venue, name, others[0]) if others and venue.closed is None else None
     call = venue.cancel_call(order or UNKNOWN_ID, by=name, scheme=scheme)
     try:
-        response = venue.settled(again(call, op=GHOST), repeatable=True).response
+        response = (apart or venue).settled(again(call, op=GHOST), repeatable=True).response
     except Trouble:
         if venue.closed is None:
             raise

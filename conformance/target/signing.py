@@ -124,15 +124,15 @@ class ApiKeyAuth(httpx.Auth):
 
 
 class JwtAuth(httpx.Auth):
-    """Sends this Authorization header, or none."""
+    """Sends this Authorization header, or none. `name` is how its name is spelled."""
 
-    def __init__(self, header: str | None) -> None:
-        self._header = header
+    def __init__(self, header: str | None, name: str = "Authorization") -> None:
+        self._header, self._name = header, name
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put the Authorization header on the request."""
         if self._header is not None:
-            request.headers["Authorization"] = self._header
+            request.headers[self._name] = self._header
         yield request
 
 

@@ -24,7 +24,7 @@ VENUE = cast(
 
 def _answers(monkeypatch: pytest.MonkeyPatch, placing: list[int | None], canceling: list[int | None]) -> None:
     def give(answers: list[int | None]) -> Any:
-        return lambda venue, name, scheme: answers.pop(0)
+        return lambda venue, name, scheme, apart=None: answers.pop(0)
 
     monkeypatch.setattr(abilities, "_placing_is_refused", give(placing))
     monkeypatch.setattr(abilities, "_cancel_is_refused", give(canceling))

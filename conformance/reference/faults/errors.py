@@ -278,6 +278,22 @@ def options_cancels(ref: Reference) -> None:
     wrap(ref.app, "handle", handle)
 
 
+@fault("cancel.errors.other-methods")
+def methods_are_overridden(ref: Reference) -> None:
+    """A GET with X-HTTP-Method-Override: DELETE, or with the parameter _method=DELETE, cancels the order."""
+
+    async def handle(original: Any, request: Request, names: Any) -> Response:
+        meant = request.headers.get("x-http-method-override") or request.query_params.get("_method")
+        if request.method == "GET" and meant == "DELETE" and "id" in request.path_params:
+            order = named(ref, request)
+            if order is not None and order.live:
+                cancel_aside(ref, [order])
+        answer: Response = await original(request, names)
+        return answer
+
+    wrap(ref.app, "handle", handle)
+
+
 @fault("cancel.errors.empty-id")
 def empty_id_cancels_all(ref: Reference) -> None:
     """A cancel whose id is empty cancels all orders of the caller."""

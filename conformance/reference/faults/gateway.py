@@ -14,6 +14,7 @@ from ..errors import BadRequest
 from ..orders import Order
 from ..reference import Reference
 from .answers import crash
+from .jwt import claims_of
 from .registry import fault
 from .tools import (
     by_key,
@@ -143,6 +144,21 @@ def two_credentials_need_no_proof(ref: Reference) -> None:
         ref,
         lambda incoming: header(incoming, b"authorization") != b"" and header(incoming, b"x-mbx-apikey") in known,
     )
+
+
+@fault("cancel.key.other-user", "cancel.errors.forbidden")
+def tokens_name_the_caller_of_a_key(ref: Reference) -> None:
+    """Beside a good key a token is not checked, and the caller is who the token names."""
+
+    def authenticate(original: Any, incoming: Incoming) -> str:
+        parts = header(incoming, b"authorization").removeprefix(b"Bearer ").split(b".")
+        if len(parts) == 3 and header(incoming, b"x-mbx-apikey"):
+            ref.auth.authenticate_api_key(header(incoming, b"x-mbx-apikey"), incoming)
+            return ref.auth.account_of(claims_of(parts[1]))
+        account: str = original(incoming)
+        return account
+
+    wrap(ref.auth, "authenticate", authenticate)
 
 
 @fault("cancel.fields.decimal-strings")

@@ -130,6 +130,20 @@ def half_a_token_signature_is_enough(ref: Reference) -> None:
 
 
 @fault("cancel.jwt.altered-signature")
+def last_letters_of_a_token_do_not_count(ref: Reference) -> None:
+    """The last four letters of a token's signature are not compared."""
+    trust_token(
+        ref,
+        lambda p: (
+            len(p) == 3
+            and mac(ref.secrets.jwt_key, p)[:-3] == decoded(p[2])[:-3]
+            and len(p[2]) > 40
+            and not has_expired(ref, p)
+        ),
+    )
+
+
+@fault("cancel.jwt.altered-signature")
 def an_empty_secret_signs_tokens(ref: Reference) -> None:
     """A token that is signed with the empty secret is accepted."""
     trust_token(ref, lambda p: len(p) == 3 and decoded(p[2]) == mac("", p))

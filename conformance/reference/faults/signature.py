@@ -405,6 +405,19 @@ def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
     wrap(ref.app, "handle", handle)
 
 
+@fault(_SIG + "extended", "cancel.answers.status")
+def long_signatures_crash(ref: Reference) -> None:
+    """A signature of more than 128 digits is answered with 500."""
+
+    async def handle(original: Any, request: Request, names: Any) -> Response:
+        if is_cancel(request) and len(request.query_params.get("signature", "")) > 128:
+            return ref.responder.error(500, "INTERNAL_ERROR")
+        response: Response = await original(request, names)
+        return response
+
+    wrap(ref.app, "handle", handle)
+
+
 @fault(_SIG + "altered")
 def verified_timestamp_needs_no_signature(ref: Reference) -> None:
     """Once a key and timestamp came with a good signature, they pass with any."""

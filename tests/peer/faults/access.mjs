@@ -131,6 +131,8 @@ export const access = {
     return token !== null && ctx.h.macHolds(ctx, token) && !ctx.h.unexpired(ctx, token); })),
   'jwt-garbage-500': fault('A bearer token that is no JWT gets 500, not 401.', unauthorized(refuse(500, 'INTERNAL'),
     (ctx) => withToken(ctx) && readToken(ctx.req.headers.authorization.replace(/^Bearer /i, '')) === null)),
+  'jwt-header-in-one-case': fault('The header of a JWT is known only as "Authorization", in that spelling.',
+    { byToken: (next, ctx) => (ctx.req.rawHeaders.includes('Authorization') ? next(ctx) : null) }),
   'jwt-refused': fault('JWTs are refused on this endpoint.', { byToken: () => null }),
 
   'anonymous-passes': fault('Without credentials, a cancel acts as the first user.',
