@@ -127,15 +127,20 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if (error := _open(session)) is not None:
         pytest.exit(f"spot-conformance: {error}", returncode=error.exit_status)
-    from conformance.suite.lanes import BEHIND, MOST, ONE_SIDED
     from conformance.suite.twins import twins
 
     session.config.stash[_OUTCOMES] = {}
-    left_out = twins(item for item in session.items if isinstance(item, pytest.Function))
-    session.config.stash[TWINS] = left_out
+    session.config.stash[TWINS] = twins(item for item in session.items if isinstance(item, pytest.Function))
+    _overlap(session.config, session.items)
+
+
+def _overlap(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Carry out at the same time what may overlap of these cases, if the target is far away."""
+    from conformance.suite.lanes import BEHIND, MOST, ONE_SIDED
+
     for group, most in enumerate((MOST, BEHIND, ONE_SIDED)):
-        cases = list(_overlapping(session.items, group, left_out))
-        session.config.stash[_OUTCOMES] |= session.config.stash[_SESSION].overlap(cases, most)
+        cases = list(_overlapping(items, group, config.stash[TWINS]))
+        config.stash[_OUTCOMES] |= config.stash[_SESSION].overlap(cases, most)
 
 
 def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> Iterator[Overlapping]:
@@ -188,6 +193,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"spot-conformance: {error}", pytrace=False)
     if item.config.stash.get(_FAILURE, None) is not None:
         pytest.skip("spot-conformance: no contact with the target")
+    if _OUTCOMES in item.config.stash and item.config.stash[_SESSION].has_become_distant():
+        items = item.session.items
+        _overlap(item.config, items[items.index(item) :])
 
 
 def session_of(config: pytest.Config) -> Session | None:

@@ -43,6 +43,7 @@ from conformance.waivers import check_waivers
 if TYPE_CHECKING:
     from conformance.reference.server import Running
 
+_DISTANT_S = 0.03  # that answers take, on average, of a target that seemed to be close by
 _STARTS = 8  # how often a case may start over before it is undecided
 _PATIENCE = 3  # cases that may end so before the others start over only once: what lasts is not passing trouble
 
@@ -69,7 +70,7 @@ class Session:
         self.row_listeners: list[Callable[[Row], None]] = getattr(options, "row_listeners", [])
         self.reference: Running | None = None
         self._fresh: defaultdict[str, list[Finding]] = defaultdict(list)
-        self._finished = False
+        self._finished = self._overlapped = False
         self._stuck = 0
         self._telling = threading.Lock()
         header = Header(
@@ -174,6 +175,7 @@ class Session:
     def abandon(self, error: BaseException) -> None:
         """Contact failed: leave nothing open and close the record."""
         with stop.shielded():
+            self._note_interruption()
             if read_journal(self.report_dir / NAME).anything:
                 self.journal.reconciled(self._reconcile().left)
             if isinstance(error, SuiteError):
@@ -185,16 +187,19 @@ class Session:
         if self._finished:
             return
         with stop.shielded():
+            self._note_interruption()
             outcome = self._reconcile()
             self.journal.reconciled(outcome.left)
             self.recorder.note("cleanup", left=outcome.left, placed=self.client.limits.orders, **outcome.note())
             self.close()
 
-    def _reconcile(self) -> Outcome:
+    def _note_interruption(self) -> None:
         if stop.requested():
             self.recorder.note("interrupted")
-            if self.settings.embedded:  # it ends with the run
-                return Outcome()
+
+    def _reconcile(self) -> Outcome:
+        if stop.requested() and self.settings.embedded:  # it ends with the run
+            return Outcome()
         if not hasattr(self.venue, "rules"):  # no order was placed
             return Outcome()
         outcome = reconcile(self.venue, read_journal(self.report_dir / NAME))
@@ -223,6 +228,7 @@ class Session:
         count = min(most, lanes_for(self.client.pace, self.settings.safety.max_parallel))
         if count < 2 or len(cases) < 2:
             return {}
+        self._overlapped = True
         self.recorder.note("lanes", state="begin", lanes=count, pace=self.client.pace)
         lanes = Lanes(self, count)
         try:
@@ -230,6 +236,10 @@ class Session:
         finally:
             self.recorder.note("lanes", state="end")
         return lanes.outcomes
+
+    def has_become_distant(self) -> bool:
+        """Whether answers take long by now, or the target makes us wait, and no cases have overlapped yet."""
+        return not self._overlapped and self.client.pace > _DISTANT_S and self.settings.safety.max_parallel != 1
 
     @property
     def takes_turns(self) -> bool:

@@ -147,7 +147,7 @@ class Client:
         return max(median, average) if average > _SLOW_S else median
 
     def waited(self, seconds: float) -> None:
-        """Count what the target asks us to wait as the time of an answer: other cases may go on meanwhile."""
+        """Count what the target makes us wait as the time of an answer: other cases may go on meanwhile."""
         self._took.append(seconds)
 
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:

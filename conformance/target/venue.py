@@ -227,7 +227,7 @@ class Venue:
             asked = exchange.response.header("retry-after") or ""
             if asked.isdecimal() and len(asked) < 6:
                 wait = min(float(asked), _MAX_RETRY_AFTER) + 0.05
-                self.client.waited(wait)
+        self.client.waited(wait)
         time.sleep(wait)
 
     def get(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,22 @@ from tests.suite.test_run import environment, spot
 _ROUND_TRIP_S = 0.03
 
 
-def _run(directory: Path, *options: str, fault: str | None = None, parallel: int | None = None) -> dict[str, Any]:
-    """A run on the reference behind a delay: its results, and the notes of its record by what they are."""
+def _run(
+    directory: Path,
+    *options: str,
+    fault: str | None = None,
+    parallel: int | None = None,
+    round_trip_s: float = _ROUND_TRIP_S,
+    more: Callable[[], float] = lambda: 0.0,
+) -> dict[str, Any]:
+    """A run on the reference behind a delay (s): its results, and its record."""
     config = directory / "conformance.toml"
     directory.mkdir()
     config.write_text(f"[safety]\nmax_parallel = {parallel}\n" if parallel else "")
-    with start(spoiled(simple_settings(), fault, None)) as running, delayed(running.base_url, _ROUND_TRIP_S) as far:
+    with (
+        start(spoiled(simple_settings(), fault, None)) as running,
+        delayed(running.base_url, round_trip_s, more) as far,
+    ):
         env = {**environment(running), "SPOT_CONFORMANCE_BASE_URL": far}
         told = spot("run", "--config", str(config), "--report-dir", str(directory / "reports"), *options, env=env)
     assert told.returncode in (0, 1), told.stderr
@@ -51,6 +62,21 @@ def test_a_distant_conformant_target(tmp_path: Path) -> None:
     assert beside > len(rows) / 4  # they did overlap
     undecided = [row["id"] for row in results["requirements"] if row["verdict"] == "undecided"]
     assert undecided == []
+
+
+def test_a_target_that_becomes_distant(tmp_path: Path) -> None:
+    """From then on cases overlap, and the rest of the run is as on any distant target."""
+    asked = itertools.count()
+    results = _run(
+        tmp_path / "run",
+        *("--profile", "quick", "--only", "cancel.key", "--only", "cancel.effects.off-book"),
+        round_trip_s=0.0,
+        more=lambda: 0.06 if next(asked) > 400 else 0.0,
+    )
+    assert results["verdict"] == "conformant"
+    notes = [row.what for row in results["record"] if isinstance(row, Note)]
+    assert notes.index("lanes") > notes.index("case-end")  # some had been carried out before
+    assert [row["id"] for row in results["requirements"] if row["verdict"] == "undecided"] == []
 
 
 @pytest.mark.slow
