@@ -104,7 +104,7 @@ class Aged:
         with suppress(Trouble, Undecidable, NotExercised):
             self.windows = self._cancel_filled()
         with suppress(Trouble, Undecidable, NotExercised):
-            self._ended = [self.states.filled("sell"), self.states.ioc_remainder("buy", filled=True)]
+            self._ended = self._end()
 
     def _provide(self, kinds: tuple[str, ...]) -> None:
         """Place what is not there of these kinds."""
@@ -155,6 +155,9 @@ class Aged:
         self.venue.cancel(order)
         return windows
 
+    def _end(self) -> list[Order]:
+        return [self.states.filled("sell"), self.states.ioc_remainder("buy", filled=True)]
+
     def canceled(self) -> Order:
         """An order that was canceled a while ago, at a price of the band; it is handed out once."""
         order = self._canceled.pop() if self._canceled else None
@@ -167,9 +170,9 @@ class Aged:
         return order
 
     def ended(self) -> list[Order]:
-        """Orders that have ended otherwise than by a cancel, a while ago. Raises Undecidable if there are none."""
+        """Orders that have ended otherwise than by a cancel, a while ago."""
         if not self._ended:
-            raise Undecidable("no orders could be had that end without a cancel")
+            self._ended = self._end()
         last = max(order.placed[1] for order in self._ended)
         _wait_until(last + _GONE)
         return self._ended
