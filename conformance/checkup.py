@@ -9,8 +9,7 @@ from conformance.errors import TargetError
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
-from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
-from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.abilities import check_trading, check_users, end
 from conformance.target.contact import check_credential, find_band, no_balance
 from conformance.target.listing import ask_markets, choose_market, markets_in
@@ -139,12 +138,7 @@ class Checkup:
     def spoiled(self, scheme: str) -> str:
         """A spoiled credential is refused, on an order that the good one could cancel."""
         venue, order = self.venue, self._open()
-        if scheme == "jwt":
-            flaw = next(flaw for flaw in JWT_FLAWS if flaw.requirement.endswith("altered-signature"))
-            credential = spoiled_jwt(venue, flaw)
-        else:
-            credential = spoiled_key(venue, next(f for f in KEY_FLAWS if f.requirement.endswith("altered")))
-        exchange = venue.cancel(order, credential=credential)
+        exchange = venue.cancel(order, credential=wrongly_signed(venue, scheme))
         status = exchange.response.status if exchange.response else 0
         if status != 401:
             raise TargetError(

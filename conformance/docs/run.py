@@ -22,8 +22,7 @@ from conformance.oracle.verdicts import RunVerdict
 from conformance.report import write_reports
 from conformance.report.result import Result
 from conformance.report.text import visible
-from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
-from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.suite.key_flaws import wrongly_signed
 from conformance.suite.session import Session, check_safety, reference_settings
 from conformance.target.contact import make_contact
 from conformance.target.settings import load_settings
@@ -112,13 +111,7 @@ def _control(session: Session, scheme: str) -> None:
     """A spoiled credential must be refused beside the samples' good ones, or their 200s prove nothing."""
     venue = session.venue
     order = session.states.open()
-    if scheme == "jwt":
-        flaw = next(flaw for flaw in JWT_FLAWS if flaw.requirement == "cancel.jwt.altered-signature")
-        credential = spoiled_jwt(venue, flaw)
-    else:
-        wrong = next(flaw for flaw in KEY_FLAWS if flaw.requirement == "cancel.key.signature.altered")
-        credential = spoiled_key(venue, wrong)
-    venue.cancel(order, credential=credential)
+    venue.cancel(order, credential=wrongly_signed(venue, scheme))
     venue.look(order)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 
 from conformance.record import Auth
+from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
 from conformance.suite.signature_flaws import SIGNATURE_FLAWS
 from conformance.suite.tampering import (
     KeyFlaw,
@@ -185,3 +186,10 @@ def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner", at_ms: int | N
     now_ms = venue.clock.stamp_ms if at_ms is None else lambda: at_ms
     signer = ApiKeyAuth(account, now_ms, other=other, before=flaw.before, after=flaw.after)
     return Credential(Auth(name, "api_key", flaw.requirement, how=flaw.name), signer)
+
+
+def wrongly_signed(venue: Venue, scheme: str) -> Credential:
+    """The owner's credential of this scheme, with one wrong character in its signature. Raises as `spoiled_key`."""
+    if scheme == "jwt":
+        return spoiled_jwt(venue, jwt_flaw("another letter"))
+    return spoiled_key(venue, key_flaw("first digit"))

@@ -14,8 +14,7 @@ from conformance.oracle.bodies import is_transient, try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import NEAR, Aged
 from conformance.suite.balance import DISTANT_S, end, largest
-from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
-from conformance.suite.key_flaws import KEY_FLAWS, spoiled_key
+from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.race import Arena
 from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
@@ -257,13 +256,7 @@ def test_refusals_release_nothing(
     venue.cancel(locked, by="counterparty", scheme=scheme)
     if _attempt(venue, side, price, one_more, "cancel.refusals.forbidden", "refused", before):
         return  # what else is freed could not be told apart
-    if scheme == "api_key":
-        flaw = next(flaw for flaw in KEY_FLAWS if flaw.requirement.endswith("signature.altered"))
-        credential = spoiled_key(venue, flaw)
-    else:
-        token = next(flaw for flaw in JWT_FLAWS if flaw.requirement.endswith("altered-signature"))
-        credential = spoiled_jwt(venue, token)
-    venue.cancel(locked, credential=credential)
+    venue.cancel(locked, credential=wrongly_signed(venue, scheme))
     _attempt(venue, side, price, one_more, "cancel.refusals.unauthorized", "refused", before)
     response = venue.send(venue.cancel_call(locked, scheme=scheme)).response
     if response is not None and is_transient(response):

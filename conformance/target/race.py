@@ -6,6 +6,7 @@ import itertools
 import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -141,9 +142,9 @@ class Arena:
             return [self.venue.client.send(call, http=self._https[index]) for _ in range(runner.times)]
 
         # who comes last to the barrier mostly sends first: each by turns
-        first = next(self._turns) % len(runners)
-        places = [*enumerate(runners)]
-        tasks = [self._pool.submit(act, index, runner) for index, runner in (*places[first:], *places[:first])]
+        places = deque(enumerate(runners))
+        places.rotate(-next(self._turns))
+        tasks = [self._pool.submit(act, index, runner) for index, runner in places]
         try:
             return [exchange for done in results(tasks) for exchange in done]
         except threading.BrokenBarrierError:

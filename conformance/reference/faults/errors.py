@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -263,12 +264,11 @@ def head_cancels(ref: Reference) -> None:
     method_cancels(ref, "HEAD")
 
 
-@fault("cancel.errors.other-methods")
-def options_cancels(ref: Reference) -> None:
-    """OPTIONS on an order's path cancels it and answers 405 all the same."""
+def request_cancels(ref: Reference, when: Callable[[Request], bool]) -> None:
+    """Let requests on an order's path for which ``when`` is true cancel it, and be answered as ever."""
 
     async def handle(original: Any, request: Request, names: Any) -> Response:
-        if request.method == "OPTIONS" and "id" in request.path_params:
+        if "id" in request.path_params and when(request):
             order = named(ref, request)
             if order is not None and order.live:
                 cancel_aside(ref, [order])
@@ -276,22 +276,23 @@ def options_cancels(ref: Reference) -> None:
         return answer
 
     wrap(ref.app, "handle", handle)
+
+
+@fault("cancel.errors.other-methods")
+def options_cancels(ref: Reference) -> None:
+    """OPTIONS on an order's path cancels it and answers 405 all the same."""
+    request_cancels(ref, lambda request: request.method == "OPTIONS")
 
 
 @fault("cancel.errors.other-methods")
 def methods_are_overridden(ref: Reference) -> None:
     """A GET with X-HTTP-Method-Override: DELETE, or with the parameter _method=DELETE, cancels the order."""
 
-    async def handle(original: Any, request: Request, names: Any) -> Response:
+    def overridden(request: Request) -> bool:
         meant = request.headers.get("x-http-method-override") or request.query_params.get("_method")
-        if request.method == "GET" and meant == "DELETE" and "id" in request.path_params:
-            order = named(ref, request)
-            if order is not None and order.live:
-                cancel_aside(ref, [order])
-        answer: Response = await original(request, names)
-        return answer
+        return request.method == "GET" and meant == "DELETE"
 
-    wrap(ref.app, "handle", handle)
+    request_cancels(ref, overridden)
 
 
 @fault("cancel.errors.empty-id")

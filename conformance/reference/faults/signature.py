@@ -391,31 +391,28 @@ def the_path_is_signed_as_well(ref: Reference) -> None:
     wrap(ref.auth, "payload_to_sign", lambda original, r: bytes(now().scope["raw_path"]) + b"?" + original(r))
 
 
-@fault(_SIG + "altered", "cancel.answers.status")
-def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
-    """A signature that is not hexadecimal is answered with 500."""
+def crash_on_signature(ref: Reference, when: Callable[[str], bool]) -> None:
+    """Let a cancel whose signature (empty without one) ``when`` is true for be answered with 500."""
 
     async def handle(original: Any, request: Request, names: Any) -> Response:
-        signature = request.query_params.get("signature", "")
-        if is_cancel(request) and not re.fullmatch("[0-9a-fA-F]*", signature):
+        if is_cancel(request) and when(request.query_params.get("signature", "")):
             return ref.responder.error(500, "INTERNAL_ERROR")
         response: Response = await original(request, names)
         return response
 
     wrap(ref.app, "handle", handle)
+
+
+@fault(_SIG + "altered", "cancel.answers.status")
+def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
+    """A signature that is not hexadecimal is answered with 500."""
+    crash_on_signature(ref, lambda signature: not re.fullmatch("[0-9a-fA-F]*", signature))
 
 
 @fault(_SIG + "extended", "cancel.answers.status")
 def long_signatures_crash(ref: Reference) -> None:
     """A signature of more than 128 digits is answered with 500."""
-
-    async def handle(original: Any, request: Request, names: Any) -> Response:
-        if is_cancel(request) and len(request.query_params.get("signature", "")) > 128:
-            return ref.responder.error(500, "INTERNAL_ERROR")
-        response: Response = await original(request, names)
-        return response
-
-    wrap(ref.app, "handle", handle)
+    crash_on_signature(ref, lambda signature: len(signature) > 128)
 
 
 @fault(_SIG + "altered")
