@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 
 import httpcore
@@ -88,14 +89,13 @@ def test_answers_are_waited_for_together_and_a_deadline_is_ones_own(slow_echo: i
     def ask(number: int, seconds: float) -> bytes:
         start_deadline(seconds)
         begun.append(number)
-        stream = backend.connect_tcp("127.0.0.1", slow_echo)
         try:
-            stream.write(b"%d" % number)
-            if number == 0:
-                time.sleep(0.3)  # the others' time is not counted
-            return stream.read(10) + (b" waited" if away() else b"")
+            with closing(backend.connect_tcp("127.0.0.1", slow_echo)) as stream:
+                stream.write(b"%d" % number)
+                if number == 0:
+                    time.sleep(0.3)  # the others' time is not counted
+                return stream.read(10) + (b" waited" if away() else b"")
         finally:
-            stream.close()
             end_deadline()
 
     start = time.monotonic()
