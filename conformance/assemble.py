@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import math
 import platform
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +47,21 @@ class _Statistics:
 
     def __init__(self) -> None:
         self.took: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
-        self.drivers: Counter[str] = Counter()
-        self.spans: dict[str, tuple[float, float]] = {}
-        self.first: float | None = None
+        self.drivers: defaultdict[str, int] = defaultdict(int)
+        self.first = math.inf
+        self.began: dict[str, float] = {}
+        self.ended: dict[str, float] = {}
 
     def add(self, exchange: Exchange) -> None:
+        start, end, case = exchange.start, exchange.end, exchange.case
         self.drivers[exchange.driver] += 1
         if exchange.response is not None:
-            self.took[exchange.op].append((exchange.end - exchange.start) * 1000)
-        if self.first is None or exchange.start < self.first:
-            self.first = exchange.start
-        begin, _ = self.spans.get(exchange.case, (exchange.start, 0.0))
-        self.spans[exchange.case] = (begin, exchange.end)
+            self.took[exchange.op].append((end - start) * 1000)
+        if start < self.first:
+            self.first = start
+        if case not in self.began:
+            self.began[case] = start
+        self.ended[case] = end
 
     def latency(self) -> list[Latency]:
         rows = []
@@ -65,17 +71,24 @@ class _Statistics:
             def at(share: float, values: list[float] = values) -> float:
                 return round(values[min(len(values) - 1, int(share * len(values)))], 3)
 
-            counts: Counter[float] = Counter(next(b for b in _BUCKETS_MS if v <= b) for v in values)
-            buckets = [(min(bound, 1e9), counts[bound]) for bound in _BUCKETS_MS if counts[bound]]
+            below = [0, *(bisect_right(values, bound) for bound in _BUCKETS_MS)]
+            counts = [
+                (min(bound, 1e9), n - before)
+                for bound, (before, n) in zip(_BUCKETS_MS, pairwise(below), strict=True)
+            ]
+            buckets = [(bound, n) for bound, n in counts if n]
             rows.append(Latency(operation, len(values), at(0.5), at(0.95), at(0.99), at(1.0), buckets))
         return rows
 
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Let Python look for garbage in cycles seldom: a judge keeps much and makes none."""
+    """Let Python look for garbage in cycles seldom: a judge keeps much and makes none.
+
+    Each look goes through all that was made since the last one and kept. So a judge has to be gone at the end.
+    """
     before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
     try:
         yield
     finally:
@@ -84,14 +97,18 @@ def _few_collections() -> Iterator[None]:
 
 def judge_record(path: Path, contract: Contract, *, waived: Mapping[str, str] | None = None) -> Result:
     """Judge the record at `path` and assemble the result. Raises ConfigError for a file that is no record."""
-    judge, statistics = Judge(contract), _Statistics()
-
     with _few_collections():
-        for row in read_rows(path):
-            if isinstance(row, Exchange):
-                statistics.add(row)
-            judge.feed(row)
-        judge.finish()
+        return _judge_record(path, contract, waived)
+
+
+def _judge_record(path: Path, contract: Contract, waived: Mapping[str, str] | None) -> Result:
+    judge, statistics = Judge(contract), _Statistics()
+    feed, count = judge.feed, statistics.add
+    for row in read_rows(path):
+        if type(row) is Exchange:
+            count(row)
+        feed(row)
+    judge.finish()
     if judge.header is None:
         raise ConfigError(f"{path} is empty", "run the suite again: it writes a record.ndjson")
     findings = [group.first for tally in judge.tallies.values() for group in tally.groups.values()]
@@ -237,10 +254,10 @@ def _finding(
 
 
 def _cases(notes: Iterable[Note], statistics: _Statistics) -> list[CaseResult]:
-    begin = statistics.first or 0.0
+    begin = statistics.first if statistics.began else 0.0
     rows = []
     for case in outcomes(notes).values():
-        start, end = statistics.spans.get(case.id, (begin, begin))
+        start, end = statistics.began.get(case.id, begin), statistics.ended.get(case.id, begin)
         rows.append(
             CaseResult(
                 id=case.id,
