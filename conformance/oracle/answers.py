@@ -44,10 +44,6 @@ class Expectation(msgspec.Struct, frozen=True):
             return True
         return self.any_refusal and status in REFUSED
 
-    def left_open(self, status: int, body: Any) -> bool:
-        """Whether this answer is right only for what the pages leave open, so that it proves nothing."""
-        return status in self.also and not self.documents(status, body)
-
     def documents(self, status: int, body: Any) -> bool:
         """Whether this is one of the acceptable answers, with its error."""
         for wanted, text in self.answers:

@@ -98,25 +98,21 @@ def try_parse(response: Response) -> Any:
         return None
 
 
-def is_json_type(response: Response) -> bool:
-    """Whether the answer is labelled as JSON (application/json or a +json type)."""
-    return _names_json(response.header("content-type") or "")
-
-
 @lru_cache(256)
-def _names_json(label: str) -> bool:
+def is_json_type(label: str) -> bool:
+    """Whether a Content-Type says JSON (application/json or a +json type)."""
     media = label.split(";")[0].strip().lower()
     return media == "application/json" or media.endswith("+json")
 
 
-def fits_charset(response: Response) -> bool:
-    """Whether the body reads the same to a client that believes the label's `charset`.
+def fits_charset(body: str, label: str) -> bool:
+    """Whether a body reads the same to a client that believes its Content-Type's `charset`.
 
     JSON is UTF-8 and the parameter has no meaning (RFC 8259, sections 8.1 and 11), but some clients go by it.
     """
-    named = _charset(response.header("content-type") or "")
+    named = _charset(label)
     try:
-        return named is None or response.body.encode().decode(named) == response.body
+        return named is None or body.encode().decode(named) == body
     except (UnicodeError, LookupError):
         return False
 

@@ -7,7 +7,7 @@ does no I/O and looks at nothing but the rows.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from decimal import Decimal
 from typing import Any
 
@@ -80,7 +80,8 @@ class Judge:
         self.tick = Decimal("0.0001")
         self.quiet = True  # whether nobody else was met in the book
         self.base_path = ""
-        self.recent: deque[Act] = deque(maxlen=_RECENT)
+        self.recent: deque[Act] = deque()
+        self._recent_of: defaultdict[str, deque[Act]] = defaultdict(deque)  # the same, by case
         self.unlisted: set[str] = set()
         self.attempted: dict[str, Act] = {}  # by order: the last request of another user that named it
         self.listed: dict[str, set[str]] = {}
@@ -96,7 +97,7 @@ class Judge:
         # the rows of a span of time as they were listed before, by account and span; most rows of a list, by limit
         self.spans: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.most_rows: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self.traded: dict[int, frozenset[str]] = {}
+        self.traded: dict[int, Set[str]] = {}
         self.met: dict[str, Exchange] = {}  # by order: what was to fill against it, and filled
         self.unmet: dict[str, Exchange] = {}  # the same, and did not fill
         self.passed_over: dict[str, Exchange] = {}  # by order that did not fill: what filled against another one
@@ -315,14 +316,24 @@ class Judge:
             if account != order.account:
                 self.attempted[order.id] = act
         self.recent.append(act)
+        self._recent_of[act.case].append(act)
+        if len(self.recent) > _RECENT:
+            self._forget_act()
+
+    def _forget_act(self) -> None:
+        """Forget the oldest act, which is the oldest of its case as well."""
+        case = self.recent.popleft().case
+        self._recent_of[case].popleft()
+        if not self._recent_of[case]:
+            del self._recent_of[case]
 
     def since(self, n: int, case: str | None = None) -> list[Act]:
         """The recent acts with a number above `n` (of one case), in the order in which they were judged."""
         found = []
-        for act in reversed(self.recent):
+        for act in reversed(self.recent if case is None else self._recent_of.get(case, ())):
             if act.peak <= n:
                 break  # no earlier one has a higher number either
-            if act.n > n and case in (None, act.case):
+            if act.n > n:
                 found.append(act)
         found.reverse()
         return found
@@ -336,10 +347,9 @@ class Judge:
         return order.acts or self._around(order)
 
     def _around(self, order: Order) -> list[Act]:
-        since = self.since(order.confirmed)
-        if order.case not in self._under_way:
-            return since  # what was done after its case tells as much as what was done in it
-        return [act for act in since if act.case == order.case] or since
+        # what was done after its case tells as much as what was done in it
+        of_its_case = self.since(order.confirmed, order.case) if order.case in self._under_way else []
+        return of_its_case or self.since(order.confirmed)
 
     def suspected(self, order: Order) -> set[str]:
         """The requirements of all acts that can have changed `order`, whether they named it or not."""

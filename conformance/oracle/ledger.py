@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from sys import intern
 from typing import Any
 
 import msgspec
@@ -116,6 +115,7 @@ class Ledger:
         self.orders: dict[str, Order] = {}
         # those that were live, or handed out, since somebody last asked for the live ones
         self._current: dict[str, Order] = {}
+        self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}  # those that many orders share, kept once
 
     def get(self, order_id: str | None) -> Order | None:
         """The order with this id, if the record placed it."""
@@ -141,22 +141,26 @@ class Ledger:
         order_id = answer.get("id")
         if not isinstance(order_id, str) or exchange.auth is None:
             return None
-        kind = str(sent.get("type", "limit"))
+        kind, canonical = str(sent.get("type", "limit")), order_id.lower()
+        tif = str(sent.get("tif") or ("ioc" if kind == "market" else "gtc"))
+        texts = exchange.auth.account, str(sent.get("symbol")), str(sent.get("side")), kind, tif, exchange.case
+        account, symbol, side, kind, tif, case = self._texts.setdefault(texts, texts)
+        made = answer.get("created_at")
         order = Order(
-            id=order_id.lower(),
-            account=intern(exchange.auth.account),
-            symbol=intern(str(sent.get("symbol"))),
-            side=intern(str(sent.get("side"))),
-            type=intern(kind),
-            tif=intern(str(sent.get("tif") or ("ioc" if kind == "market" else "gtc"))),
+            id=canonical,
+            account=account,
+            symbol=symbol,
+            side=side,
+            type=kind,
+            tif=tif,
             price=decimal_of(sent.get("price")),
             quantity=decimal_of(sent.get("quantity")),
             quote_quantity=decimal_of(sent.get("quote_quantity")),
             placed=(exchange.start, exchange.end),
-            case=intern(exchange.case),
-            created_at=answer["created_at"] if type(answer.get("created_at")) is int else None,
+            case=case,
+            created_at=made if type(made) is int else None,
             confirmed=exchange.n,
-            spelled=order_id if order_id != order_id.lower() else None,
+            spelled=order_id if order_id != canonical else None,
         )
         self.orders[order.id] = self._current[order.id] = order
         self._fill(order, exchange, answer)

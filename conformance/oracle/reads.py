@@ -6,7 +6,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from conformance.contract import FIELDS
 from conformance.oracle import crossings, fields, lists, turns
 from conformance.oracle.amounts import decimal_of, is_average, plain
 from conformance.oracle.bodies import is_infrastructure, try_parse
@@ -173,8 +172,11 @@ def _is_unchanged(name: str, before: Any, now: Any, tick: Decimal) -> bool:
 
 def _differences(final: dict[str, Any], body: dict[str, Any], tick: Decimal) -> list[Difference]:
     """The fields of an order that has ended, as first shown and as they are now; none if nothing has changed."""
-    pairs = [(name, before, body.get(name)) for name, before in final.items()]
-    if all(_is_unchanged(name, before, now, tick) for name, before, now in pairs if before != now):
+    now = [body.get(name) for name in final]
+    if now == list(final.values()):
+        return []
+    pairs = [(name, before, now) for (name, before), now in zip(final.items(), now, strict=True)]
+    if all(_is_unchanged(name, before, now, tick) for name, before, now in pairs):
         return []
     return [
         Difference(name, fields.show(before), fields.show(now), _is_unchanged(name, before, now, tick))
@@ -211,7 +213,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         return
     judge.held("cancel.effects.terminal", exchange)
     if order.final is None:
-        order.final = {name: body.get(name) for name in FIELDS}
+        order.final = fields.shown(body)
         judge.confirm(order, exchange)
         return
     _settle_updated_at(judge, order, order.final, body.get("updated_at"))
@@ -236,7 +238,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         diff=diff,
         key=",".join(d.field for d in changed),
     )
-    order.final = {name: body.get(name) for name in FIELDS}
+    order.final = fields.shown(body)
     order.acts.clear()
     order.confirmed = exchange.n
 
@@ -257,7 +259,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
             order.exact = False
             judge.troubled.add(exchange.case)
             return
-        order.final = {name: body.get(name) for name in FIELDS}
+        order.final = fields.shown(body)
         order.state = State.FILLED if status == "filled" else State.CANCELED
         order.acts.clear()
         order.confirmed = exchange.n
@@ -272,6 +274,6 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
     _blame(judge, exchange, order, order.status, seen, diff)
     if status in LIVE:
         order.state = State.UNSURE  # what is canceled next is what was found to be live here
-    order.final = {name: body.get(name) for name in FIELDS}
+    order.final = fields.shown(body)
     order.acts.clear()
     order.confirmed = exchange.n

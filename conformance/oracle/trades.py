@@ -47,7 +47,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     if items is None or exchange.auth is None:
         return
     rows = {str(item.get("trade_id")): item for item in items}
-    judge.traded[exchange.n] = frozenset(rows)
+    judge.traded[exchange.n] = rows.keys()
     asked = judge.pending or exchange.case in judge.surprises or exchange.aim == _FILLS_KEPT
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
@@ -141,8 +141,7 @@ def _rows_kept(
 def _nothing_filled(judge: Judge, exchange: Exchange, rows: Mapping[str, dict[str, Any]]) -> None:
     """No fill of a canceled order is listed that is none."""
     for row in rows.values():
-        order = _canceled(judge, row)
-        if order is not None and decimal_of(row.get("quantity")) == 0:
+        if decimal_of(row.get("quantity")) == 0 and (order := _canceled(judge, row)) is not None:
             judge.broken(
                 "cancel.effects.off-book",
                 exchange,
