@@ -375,9 +375,7 @@ def _canceled(judge: Judge, exchange: Exchange, response: Response, body: Any, o
     order.canceled = (exchange.start, exchange.end)
     order.canceled_by = "cancel"
     # a field that is wrong already is not compared with later reads: one mistake, one finding
-    order.final = (
-        {name: value for name, value in fields.shown(body).items() if name not in broken} if body else None
-    )
+    order.final = fields.shown(body, broken) if body else None
     order.acts.clear()
     order.confirmed = exchange.n
     judge.unlisted.add(order.id)

@@ -78,9 +78,12 @@ class Rule(NamedTuple):
         return FieldCheck(self.requirement, field, expected, seen, ok, why, wrong)
 
 
-def shown(body: dict[str, Any]) -> dict[str, Any]:
-    """The fourteen fields as an answer shows them, None for one that it lacks."""
-    return dict(zip(FIELDS, map(body.get, FIELDS), strict=True))
+def shown(body: dict[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
+    """The fourteen fields as an answer shows them, None for one that it lacks, `without` some of them."""
+    found = dict(zip(FIELDS, map(body.get, FIELDS), strict=True))
+    for name in without:
+        found.pop(name, None)
+    return found
 
 
 def _said(words: Words, look: Look) -> str:
