@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import FIELDS
+from conformance.contract import FIELDS, load_contract
 from conformance.oracle import fields, reads
 from conformance.oracle.amounts import is_average, is_price_of_all, vwap
 from conformance.oracle.answers import expect, with_left_open
 from conformance.oracle.ids import id_segment, read_id
+from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
 from conformance.record import Auth, Exchange, Request
 
@@ -59,6 +61,31 @@ def test_fields_without_words_are_judged_as_with_them(
     assert held in ((), told)
     usual = state is State.LIVE and exact and known and body.keys() == set(FIELDS)
     assert bool(held) == bool(told) or not usual
+
+
+@given(_BODY, st.sampled_from([None, "0.5"]), st.sampled_from([None, "30"]))
+def test_what_an_order_repeats_is_found_rule_by_rule(
+    body: dict[str, Any], price: str | None, quote: str | None
+) -> None:
+    order = _order([])
+    order.price, order.quote_quantity = (Decimal(text) if text is not None else None for text in (price, quote))
+    look = fields.Look(body, order)
+    wrong = [rule.requirement for rule in fields._ECHO if rule.holds(look) is False]
+    assert [check.requirement for check in fields.wrong_echo(order, body)] == wrong
+
+
+_NUMBERED = st.lists(st.tuples(st.integers(1, 30), st.sampled_from("abc")), max_size=30)
+
+
+@given(_NUMBERED, st.integers(0, 30), st.sampled_from([None, *"abcd"]))
+def test_acts_are_found_by_case(acts: list[tuple[int, str]], after: int, case: str | None) -> None:
+    request = Request("DELETE", BASE)
+    with patch("conformance.oracle.judge._RECENT", 12):
+        judge = Judge(load_contract())
+        for n, name in acts:
+            judge.act(Exchange(n, name, "suite", "cancel_order", 0.0, 1.0, 0.0, request), "x", None)
+    found = [(act.n, act.case) for act in judge.since(after, case)]
+    assert found == [(n, name) for n, name in acts[-12:] if n > after and case in (None, name)]
 
 
 @given(_FILLS, st.sampled_from(["0", "0.5", "0.5000", "0.4999", "0.50001"]).map(Decimal))
