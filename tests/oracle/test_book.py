@@ -111,6 +111,21 @@ def test_live_order_that_somebody_else_took(paper: Paper, shown: dict[str, str])
     assert paper.found() == []
 
 
+@pytest.mark.parametrize(("price", "found"), [("0.5000", False), ("0.6000", False), ("0.4000", True)])
+def test_one_whose_cancel_was_given_up_may_be_ahead(paper: Paper, price: str, found: bool) -> None:
+    """An order of another case that is still live may have filled in place of this one, if its price is as good."""
+    paper.place(order(id=THIRD, price=price))
+    paper.cancel(503, order_id=THIRD)
+    for row in paper.rows[2:]:
+        row.case = "another::case"  # type: ignore[union-attr]
+    paper.place()
+    paper.place(order(id=OTHER))
+    paper.cancel()
+    _take(paper, OTHER, "3")
+    paper.query(order(id=OTHER), order_id=OTHER)
+    assert paper.found() == ([OWN] if found else [])
+
+
 @pytest.mark.parametrize("price", ["0.5000", "0.4000", "0.6000"])
 def test_later_order_fills_first(paper: Paper, price: str) -> None:
     """That is right for one of a better price only."""
