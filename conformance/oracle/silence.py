@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _OTHERS = ("new_order", "query_order", "open_orders", "my_trades")
 _GATEWAY = (502, 504)  # what stands before the exchange has had no answer from it
 _FEWEST = 8  # cases
+_FEW = 2  # cancels
 _CHANCE = 1e-3
 _SHOWN = 5  # exchanges in the finding
 _KINDS = {  # what it breaks, and how it is told
@@ -39,6 +40,8 @@ class Silence:
 
     def __init__(self) -> None:
         self.cancels = self.others = 0
+        self._lost = 0  # cancels without an answer
+        self._succeeded = False  # whether any cancel has
         self.spared = set(_KINDS)  # the kinds of trouble that no other request has met
         self.met: dict[str, dict[str, Exchange]] = {kind: {} for kind in _KINDS}  # by case: a cancel that met it
 
@@ -51,8 +54,15 @@ class Silence:
             self.spared.discard(kind)
         elif exchange.op == "cancel_order" and exchange.driver != "overload":
             self.cancels += 1
+            self._lost += response is None
+            self._succeeded = self._succeeded or (response is not None and response.status == 200)
             if kind and exchange.request.body is None and _is_plain(exchange, base_path):
                 self.met[kind].setdefault(exchange.case, exchange)
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether some cancels got no answer, and none has succeeded so far."""
+        return self._lost >= _FEW and not self._succeeded
 
     @property
     def is_certain(self) -> bool:
@@ -63,6 +73,11 @@ class Silence:
     def is_silent(self) -> bool:
         """Whether that is certain of cancels without an answer."""
         return self._is_certain("lost")
+
+    @property
+    def is_total(self) -> bool:
+        """Whether that is certain, and no cancel at all has been answered."""
+        return self._lost == self.cancels and self.is_silent
 
     def _is_certain(self, kind: str) -> bool:
         count = len(self.met[kind])

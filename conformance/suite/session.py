@@ -150,7 +150,8 @@ class Session:
                 _ = self.generated  # is made while other cases run
             self._tell(make_contact(self.venue, partly=True))
             self.recorder.note("market", **_market(self.venue))
-            if any(item.get_closest_marker("aged") for item in items):
+            # where no cancel seems to be answered, orders that are placed ahead would only take time
+            if any(item.get_closest_marker("aged") for item in items) and not self.judge.silence.is_likely:
                 with suppress(LimitReached):  # each case says it
                     self.aged.provide()
             self.venue.ask_who_traded()
@@ -225,7 +226,7 @@ class Session:
 
         The outcomes by name, of those only that need not be carried out (again) alone.
         """
-        count = min(most, lanes_for(self.client.pace, self.settings.safety.max_parallel))
+        count = min(most, lanes_for(self._pace, self.settings.safety.max_parallel))
         if count < 2 or len(cases) < 2:
             return {}
         self._overlapped = True
@@ -239,7 +240,12 @@ class Session:
 
     def has_become_distant(self) -> bool:
         """Whether answers take long by now, or the target makes us wait, and no cases have overlapped yet."""
-        return not self._overlapped and self.client.pace > _DISTANT_S and self.settings.safety.max_parallel != 1
+        return not self._overlapped and self._pace > _DISTANT_S and self.settings.safety.max_parallel != 1
+
+    @property
+    def _pace(self) -> float:
+        """How long (s) a case usually waits for an answer; where no cancel seems to get one, for that."""
+        return self.settings.timeout_s if self.judge.silence.is_likely else self.client.pace
 
     @property
     def takes_turns(self) -> bool:
@@ -318,6 +324,8 @@ class Session:
         starts = _STARTS if self._stuck < _PATIENCE else 2
         self.judge.tangled.discard(name)
         for attempt in range(starts):
+            if self.judge.silence.is_total:
+                return "undecided", "no cancel is answered"
             wait = False
             venue.restart(name)
             self.judge.troubled.discard(name)

@@ -253,13 +253,20 @@ class _Book:
 
 
 def _check_canceling(venue: Venue, order: Order) -> None:
-    """Raise Trouble if no order has been canceled so far, and this one is refused with a 503 again and again.
+    """Raise if no order has been canceled so far: Trouble where this one is refused with a 503 again and again.
 
-    Where some cancels are carried out, those that are not are for the cases to find.
+    TargetError where no cancel seems to be answered. Where some cancels are carried out, those that are not are for
+    the cases to find.
     """
-    response = venue.send(venue.cancel_call(order, by=order.account)).response
-    canceled = any(other.state is State.CANCELED for other in venue.judge.ledger.orders.values())
-    if not canceled and response is not None and is_transient(response):
+    exchange = venue.send(venue.cancel_call(order, by=order.account))
+    response = exchange.response
+    if any(other.state is State.CANCELED for other in venue.judge.ledger.orders.values()):
+        return
+    if response is None and venue.judge.silence.is_likely:
+        raise TargetError(
+            f"no order can be canceled: {exchange.error}", "orders are left open there: cancel them by hand"
+        )
+    if response is not None and is_transient(response):
         raise Trouble(f"no order can be canceled: still {describe(response.status, try_parse(response))}")
 
 
@@ -274,7 +281,7 @@ def find_band(venue: Venue) -> list[TargetError]:
     except TargetError:
         if not venue.settings.is_loopback:
             raise
-        # on this machine no money is at stake: canceled probes that stay in the book are for the cases to find
+        # on this machine no money is at stake: probes that stay in the book are for the cases to find
         venue.band = default_band(venue.rules, venue.settings.price)
     if book.unknown("buy") and book.unknown("sell"):
         venue.closed = "no account has the balance for the smallest order"

@@ -50,6 +50,7 @@ _MAX_WAIT = 5.0  # s
 _MAX_RETRY_AFTER = 30.0  # s
 _PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
 _IMPATIENT_S, _PACES = 0.25, 50  # s, and times a usual answer: so long a cancel is waited for that gets none
+_LIKELY_S = 1.0  # s: the same where that is likely, and not certain
 _KNOWN = 1  # times that a kind of request must have failed for good before the next of it is tried once only
 
 
@@ -417,8 +418,20 @@ class Venue:
             credential.auth,
             aim=aim,
             expect=expect,
-            limit_s=max(_IMPATIENT_S, _PACES * self.client.pace) if self.judge.silence.is_silent else None,
+            limit_s=self._limit_s(),
         )
+
+    def _limit_s(self) -> float | None:
+        """How long (s) a cancel is waited for, if that is not as long as usual.
+
+        Where no cancel seems to be answered, one more proves nothing in a case that has lost one, or outside of cases.
+        """
+        silence = self.judge.silence
+        if silence.is_silent:
+            return max(_IMPATIENT_S, _PACES * self.client.pace)
+        if silence.is_likely and (self.case in silence.met["lost"] or not self.judge.is_under_way(self.case)):
+            return max(_LIKELY_S, _PACES * self.client.pace)
+        return None
 
     def cancel(self, target: Order | str, **how: Any) -> Exchange:
         """Cancel, with patience; the arguments are those of `cancel_call`.
@@ -437,7 +450,7 @@ class Venue:
         attempts: list[int] = []
         controls: list[int] = []
         while True:
-            exchange = self.send(call)
+            exchange = self.send(again(call, limit_s=self._limit_s()))
             response = exchange.response
             if response is not None and not is_infrastructure(response) and not is_transient(response):
                 if order is not None and order.id in self.judge.pending:
@@ -572,13 +585,11 @@ class Venue:
 
     def _end(self, order: Order) -> None:
         refusals = 0
-        call = self.cancel_call(order, by=order.account)
-        hurried = self.judge.silence.is_silent
-        kind = ("end", *self._kind(call, order))
+        kind = ("end", *self._kind(self.cancel_call(order, by=order.account), order))
         patience = 1 if order.id in self.given_up else self._patience(kind, _ATTEMPTS)
         for attempt in range(patience):
             with suppress(Trouble):
-                response = self.send(call).response
+                response = self.send(self.cancel_call(order, by=order.account)).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))
                 refusals += settled
                 if order.state in (State.LIVE, State.UNSURE):
@@ -586,7 +597,7 @@ class Venue:
             if order.state not in (State.LIVE, State.UNSURE) or refusals >= 2:
                 self.lasting[kind] = 0
                 break
-            if not refusals and not hurried:
+            if not refusals and not (self.judge.silence.is_silent or self.judge.silence.is_likely):
                 self.pause(attempt)
         else:
             self.lasting[kind] += not refusals  # the next one is not waited for as long

@@ -89,3 +89,29 @@ def test_a_gateways_429_is_none_of_the_engines(paper: Paper) -> None:
     paper.place(order())
     paper.cancel(429, {"error": "Too Many Requests"})
     assert paper.found() == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "answer", "likely"), [(1, None, False), (2, None, True), (2, 404, True), (2, 200, False)]
+)
+def test_that_no_cancel_is_answered_is_likely_before_it_is_certain(
+    paper: Paper, lost: int, answer: int | None, likely: bool
+) -> None:
+    paper.place()
+    _cases(paper, lost, LOST)
+    if answer is not None:
+        paper.cancel(answer)
+    silence = paper.judge().silence
+    assert silence.is_likely == likely
+    assert not silence.is_total
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_it_is_total_if_no_cancel_at_all_was_answered(paper: Paper, answered: bool) -> None:
+    paper.place()
+    if answered:
+        paper.cancel(404, order_id=ORDER.replace("9", "8"))
+    _cases(paper, 12, LOST)
+    silence = paper.judge().silence
+    assert silence.is_silent
+    assert silence.is_total != answered

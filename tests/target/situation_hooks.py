@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -120,6 +121,15 @@ def login_page(reference: Reference) -> None:
 
     reference.app.handle = handle  # type: ignore[method-assign]
     reference.app.starlette.router.default = unknown
+
+
+def no_cancel_is_answered(reference: Reference) -> None:
+    """A violation: cancels wait without end."""
+
+    async def wait(request: Request) -> Any:
+        await asyncio.sleep(300)
+
+    reference.api.cancel_order = wait  # type: ignore[method-assign]
 
 
 def no_order_can_be_canceled(reference: Reference) -> None:

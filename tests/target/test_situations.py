@@ -17,6 +17,7 @@ from suite_process import Ended, Target, suite
 
 from conformance.checkup import LARGEST
 from conformance.commands.plan import count
+from conformance.record import Exchange, read_rows
 from conformance.reference.server import start
 from conformance.reference.settings import Settings
 
@@ -98,6 +99,22 @@ def test_no_order_can_be_canceled(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert ended.violations() == {}
     assert "no order can be canceled: still 503 ENGINE_BUSY" in ended.text
     assert "the engine is down: try again later" in ended.text
+
+
+def test_no_cancel_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is found in as many cases as it takes, at the same time; no other is tried then."""
+    (tmp_path / "conformance.toml").write_text("[target]\ntimeout_s = 2\n")
+    with _target(hook("no_cancel_is_answered"), monkeypatch) as target:
+        ended = suite("run", env=target.env(), cwd=tmp_path, timeout=240)
+    assert set(ended.violations()) == {"cancel.answers.in-time"}, ended.text
+    assert ended.status == 1
+    assert [case["reason"] for case in ended.results()["cases"]].count("no cancel is answered") > 300
+    lost = [
+        row
+        for row in read_rows(ended.report_dir / "record.ndjson")
+        if isinstance(row, Exchange) and row.error == "no answer within 2 s"
+    ]
+    assert [row.case for row in lost].count("setup") == 2
 
 
 @pytest.mark.parametrize(
