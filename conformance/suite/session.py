@@ -319,18 +319,22 @@ class Session:
             if group.first.case == case
         ]
 
+    def _check_sense(self) -> None:
+        """Raise LimitReached if there is no time left for a case, Undecidable if it could show nothing."""
+        self.client.limits.check("suite")
+        if self.judge.silence.is_total:
+            raise Undecidable("no cancel is answered")
+
     def _attempts(self, name: str, case: Callable[[], object], venue: Venue) -> tuple[str, str | None]:
         reason = ""
         starts = _STARTS if self._stuck < _PATIENCE else 2
         self.judge.tangled.discard(name)
         for attempt in range(starts):
-            if self.judge.silence.is_total:
-                return "undecided", "no cancel is answered"
             wait = False
             venue.restart(name)
             self.judge.troubled.discard(name)
             try:
-                self.client.limits.check("suite")
+                self._check_sense()
                 case()
             except LimitReached as limit:
                 return "undecided", str(limit)

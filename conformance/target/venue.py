@@ -424,7 +424,8 @@ class Venue:
     def _limit_s(self) -> float | None:
         """How long (s) a cancel is waited for, if that is not as long as usual.
 
-        Where no cancel seems to be answered, one more proves nothing in a case that has lost one, or outside of cases.
+        Where no cancel seems to be answered, another one proves nothing in a case that has lost one, or outside of
+        cases.
         """
         silence = self.judge.silence
         if silence.is_silent:
