@@ -7,9 +7,12 @@ It may not answer as if the order were another, fall over, or act on them.
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 from conformance.record import Exchange
 
 _QUERY = frozenset({400, 414, 422})
+_NOT_UTF_8 = frozenset({404})  # some frameworks know no resource with such a query
 _HEADERS = frozenset({400, 431})
 _BOTH_CREDENTIALS = frozenset({400})  # what is answered to a JWT and an API key at once is left open
 _BODY = frozenset({400, 411, 413, 415, 417, 422})
@@ -48,10 +51,18 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     if exchange.auth is not None and exchange.auth.flaw is not None:
         # a parameter that stands twice, or that nobody knows, can be refused before anybody looks at the signature
         beyond = any(name not in _DOCUMENTED_QUERY or names.count(name) > 1 for name in names)
-        return found | _QUERY if beyond else found
+        return found | _of_query(query) if beyond else found
     signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
     if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):
-        found |= _QUERY
+        found |= _of_query(query)
     if not _EXPECTED_HEADERS.issuperset(headers):
         found |= _HEADERS
     return found
+
+
+def _of_query(query: str) -> frozenset[int]:
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        return _QUERY | _NOT_UTF_8
+    return _QUERY

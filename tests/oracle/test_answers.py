@@ -281,6 +281,13 @@ def test_harmless_extras_are_left_open(paper: Paper) -> None:
     assert paper.found() == []
 
 
+@pytest.mark.parametrize(("query", "found"), [("note=%B9%BA", False), ("note=%C3%A9", True)])
+def test_a_query_that_is_no_text_may_be_unknown(paper: Paper, query: str, found: bool) -> None:
+    paper.place()
+    paper.cancel(404, "<p>the query cannot be read</p>", query=query)
+    assert bool(paper.found()) == found
+
+
 @pytest.mark.parametrize("status", [400, 413, 415])
 def test_a_body_on_a_delete_may_be_refused(paper: Paper, status: int) -> None:
     paper.place()
