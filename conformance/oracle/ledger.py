@@ -101,6 +101,12 @@ class Order(msgspec.Struct, eq=False):
             return "partially_filled" if self.fills else "open"
         return str(self.state)
 
+    def has_better_price_than(self, other: Order) -> bool:
+        """Whether it fills before another order of its side, because of its price."""
+        if self.price is None or other.price is None:
+            return False
+        return self.price > other.price if self.side == "buy" else self.price < other.price
+
     def fill(self, price: Decimal, quantity: Decimal) -> None:
         """Book a fill; an order with nothing left is filled."""
         self.fills.append((price, quantity))
@@ -172,8 +178,23 @@ class Ledger:
             order.state = State.FILLED if done else State.CANCELED
         return order
 
+    def ahead_of(self, order: Order, besides: set[str]) -> list[Order]:
+        """The orders, but for some, that may fill before this one: of a better price, or of its price and earlier.
+
+        None is there as planned; but the cancel of one may have been refused for the time being, and given up.
+        """
+        return [
+            other
+            for other in self.live()
+            if other.side == order.side
+            and other.symbol == order.symbol
+            and other.id not in besides
+            and other is not order
+            and (other.has_better_price_than(order) or (other.price == order.price and other.placed < order.placed))
+        ]
+
     def doubt(self, exchange: Exchange, sent: dict[str, Any]) -> None:
-        """A New Order got no answer: live orders of other accounts that it may have met are no longer sure."""
+        """A New Order got no answer, or met others than planned: what it may have met is no longer sure."""
         price = decimal_of(sent.get("price"))
         for order in self.live():
             if order.state is not State.LIVE or exchange.auth is None or order.account == exchange.auth.account:
@@ -204,10 +225,15 @@ class Ledger:
                     maker.exact = False
                     maker.state = State.UNSURE
             return
+        meant = {take.order for take in planned}
         for take in planned:
             price, quantity = Decimal(take.price), Decimal(take.quantity)
             order.fill(price, quantity)
             maker = self.get(take.order)
-            if maker is not None:
-                maker.fill(price, quantity)
-                maker.confirmed = exchange.n
+            if maker is None:
+                continue
+            maker.fill(price, quantity)
+            maker.confirmed = exchange.n
+            if ahead := self.ahead_of(maker, meant):  # one of these may have filled in its place
+                for unsure in (maker, *ahead):
+                    unsure.exact, unsure.state = False, State.UNSURE

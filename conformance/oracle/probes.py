@@ -30,7 +30,9 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     answer = try_parse(response)
     accepted = response.status == 200 and isinstance(answer, dict)
     if accepted:
-        judge.ledger.place(exchange, sent, answer)
+        order = judge.ledger.place(exchange, sent, answer)
+        if order is not None and not order.exact and not judge.quiet:
+            judge.ledger.doubt(exchange, sent)  # what it met in place of what was planned, nobody knows
         _judge_newborn(judge, exchange, sent, answer)
     elif isinstance(answer, dict) and answer.get("error") == "SELF_TRADE" and exchange.auth is not None:
         room.take_clash(judge, exchange, sent)

@@ -26,7 +26,8 @@ def stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str, 
     filled = decimal_of(body.get("filled_qty"))
     takes = (met.takes if met is not None else None) or []
     before = order.filled - sum(Decimal(take.quantity) for take in takes if take.order == order.id)
-    if filled is None or filled > before or _is_behind(judge, order, probe):
+    meant = {take.order for take in probe.takes or ()}
+    if filled is None or filled > before or judge.ledger.ahead_of(order, {*meant, order.id}):
         return
     if met is not None:
         judge.passed_over[order.id] = met
@@ -41,20 +42,6 @@ def stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str, 
         order=order.id,
         key="unmet",
     )
-
-
-def _is_behind(judge: Judge, order: Order, probe: Exchange) -> bool:
-    """Whether another order is still ahead of it that was to be gone: its cancel was refused, say, or given up."""
-    meant = {take.order for take in probe.takes or ()}
-    others = (other for other in judge.ledger.live() if other.id not in meant)
-    return any(_is_as_good(other, order) and other.placed < order.placed for other in others)
-
-
-def _is_as_good(one: Order, other: Order) -> bool:
-    """Whether an order is on the same side as another, at its price or a better one."""
-    if one.side != other.side or one.price is None or other.price is None:
-        return False
-    return one.price >= other.price if one.side == "buy" else one.price <= other.price
 
 
 def was_preferred(judge: Judge, exchange: Exchange, order: Order) -> bool:
@@ -83,7 +70,7 @@ def _comes_before(one: Order, other: Order) -> bool:
         return False
     if one.price == other.price:
         return one.placed[1] <= other.placed[0]
-    return _is_as_good(one, other)
+    return one.has_better_price_than(other)
 
 
 def judge_fill_probe(judge: Judge, exchange: Exchange, filled: Decimal) -> None:

@@ -139,7 +139,10 @@ def test_other_prices_trade_on(venue: Venue, states: States, side: str, position
     """Behind better prices a canceled order is gone too: when these have filled, nothing is at its price."""
     levels = venue.band.levels(3, resting=side)
     prices = levels if side == "sell" else levels[::-1]
-    orders = _open_at(venue, states, side, prices)
+    if len(set(prices)) == len(prices):
+        orders = _open_at(venue, states, side, prices)
+    else:  # in a book so tight that two of them are one, the earlier one comes first
+        orders = [states.open(side, price=price, quantity=states.units("2")) for price in prices]
     canceled = orders[position]
     schemes = venue.account("owner").schemes
     venue.cancel(canceled, scheme=schemes[position % len(schemes)])

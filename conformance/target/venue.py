@@ -468,7 +468,9 @@ class Venue:
                     raise self._lost()
             if self.judge.silence.is_certain:
                 raise self._lost()
-            if len(attempts) >= 2:
+            for _ in range(
+                len(attempts) // 2
+            ):  # not one each time: every other cancel may be refused, whichever it is
                 controls += self._control()
             if len(attempts) >= patience:
                 break

@@ -126,6 +126,27 @@ def test_one_whose_cancel_was_given_up_may_be_ahead(paper: Paper, price: str, fo
     assert paper.found() == ([OWN] if found else [])
 
 
+@pytest.mark.parametrize(("price", "found"), [("0.5000", False), ("0.6000", False), ("0.4000", True)])
+def test_what_was_planned_to_fill_behind_another_order_may_not_have(paper: Paper, price: str, found: bool) -> None:
+    """The fill was another order's, one that was given up: of the planned one's fills nothing is known then."""
+    paper.place(order(id=OTHER, price=price))
+    paper.cancel(503, order_id=OTHER)
+    paper.place()
+    paper.fill("10")
+    paper.cancel()  # answers that nothing has filled
+    assert bool(paper.found()) == found
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_fill_that_was_not_planned_may_be_that_of_a_live_order(paper: Paper, quiet: bool) -> None:
+    """Where others trade, the order that was to fill may have been another one, and so has not."""
+    paper.rows.append(Note("market", data={"tick": "0.0001", "quiet": quiet}))
+    paper.place()
+    _cross(paper, "nothing", "10")
+    paper.cancel(404)
+    assert bool(paper.found()) == quiet
+
+
 @pytest.mark.parametrize("price", ["0.5000", "0.4000", "0.6000"])
 def test_later_order_fills_first(paper: Paper, price: str) -> None:
     """That is right for one of a better price only."""
