@@ -106,9 +106,10 @@ class Aged:
         with suppress(Trouble, Undecidable, NotExercised):
             self._ended = self._end()
 
-    def _provide(self, kinds: tuple[str, ...]) -> None:
-        """Place what is not there of these kinds."""
-        self.venue.client.together([partial(self._provide_one, kind) for kind in kinds])
+    def _provide(self, kinds: tuple[str, ...], scheme: str | None = None) -> None:
+        """Place what is not there of these kinds, for each credential or for one."""
+        schemes = self.venue.account("owner").schemes if scheme is None else [scheme]
+        self.venue.client.together([partial(self._provide_one, kind, schemes) for kind in kinds])
         self._tidy()
 
     def _tidy(self) -> None:
@@ -116,8 +117,8 @@ class Aged:
         kept = {order.id for order in (*self._orders.values(), *self.witnesses) if order is not None}
         self.venue.sweep(lambda order: order.case == _CASE and order.id not in kept)
 
-    def _provide_one(self, kind: str) -> None:
-        for scheme in self.venue.account("owner").schemes:
+    def _provide_one(self, kind: str, schemes: list[str]) -> None:
+        for scheme in schemes:
             if self._is_there(kind, scheme) or (kind, scheme) in self._given:
                 continue
             try:
@@ -217,16 +218,21 @@ class Aged:
         """The aged order of this kind that is meant for this credential, old enough; it is handed out once.
 
         If it was lost on the way, another is placed and waited for, and so are the others that were: it is likely
-        that they will be asked for next. Raises what kept it from being placed.
+        that they will be asked for next. In a tight book these would be in the way of other cases, and are not.
+        Raises what kept it from being placed.
         """
         self.venue.credential("owner", scheme)
         with self._lock:
             if not self._is_there(kind, scheme):
-                if isinstance(problem := self._problem.get(kind), Undecidable | NotExercised):
+                problem = self._problem.get(kind)
+                # what other cases under way have kept from being placed can be placed alone
+                if isinstance(problem, NotExercised) or (isinstance(problem, Undecidable) and self.venue.shared):
                     raise problem
-                alike = NEAR if kind in NEAR else KINDS
                 self._given.discard((kind, scheme))
-                self._provide(alike if self.venue.band.edge else (kind,))
+                if self.venue.band.edge:
+                    self._provide(NEAR if kind in NEAR else KINDS)
+                else:
+                    self._provide((kind,), scheme)
             order = self._orders.pop((kind, scheme), None)
             self._given.add((kind, scheme))
         if order is None:
