@@ -108,7 +108,8 @@ class Judge:
         # by account: the last order refused as a self-trade, not yet explained, and the last that no list explains
         self.clashes: dict[str, Exchange] = {}
         self.unexplained: dict[str, Exchange] = {}
-        self.queries_work = False
+        self.queries_work = self.queries_fail = False  # of orders that are not canceled
+        self.unreadable: dict[str, Exchange] = {}  # by case: a query of a canceled order that fails
         self.races: dict[str, list[Exchange]] = {}
         self.race_log: list[RaceRecord] = []
         self.bursts: list[tuple[str, int, list[int], list[int]]] = []
@@ -164,6 +165,7 @@ class Judge:
         for order_id in list(self.pending):
             self.settle(order_id, drop=not self.quiet)
         cancels.judge_parity(self)
+        reads.judge_unreadable(self)
         self.silence.judge(self)
         self._drop_after_effects()
         return self._fresh

@@ -17,6 +17,7 @@ from conformance.record import Exchange
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
+_UNREADABLE = 5  # cases
 _GONE = (400, 403, 404, 410)  # to its owner
 _NUMBERS = ("price", "quantity", "quote_quantity", "filled_qty", "avg_fill_price")
 
@@ -32,6 +33,10 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
     body = try_parse(response)
     if response.status != 200 or not isinstance(body, dict):
         known = order.state is State.CANCELED and order.canceled_by == "cancel"
+        if response.status >= 500 and order.state is State.CANCELED:
+            judge.unreadable.setdefault(exchange.case, exchange)
+        elif response.status >= 500 and order.state is not State.UNSURE:
+            judge.queries_fail = True
         if response.status in _GONE and known and judge.queries_work:
             judge.broken(
                 order.acts[-1].requirement if order.acts else "cancel.effects.terminal",
@@ -57,6 +62,22 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
         _look_at_canceled(judge, exchange, order, body, status)
     else:
         _look_at_ended(judge, exchange, order, body, status)
+
+
+def judge_unreadable(judge: Judge) -> None:
+    """Whether queries of canceled orders ended in a server error, in several cases, and no others did."""
+    found = list(judge.unreadable.values())
+    if len(found) < _UNREADABLE or judge.queries_fail or not judge.queries_work:
+        return
+    judge.broken(
+        "cancel.effects.terminal",
+        found[0],
+        f"in {len(found)} cases a query of the canceled order ends in a server error, and no other query does",
+        "200 with status canceled",
+        str(found[0].response.status if found[0].response else None),
+        exchanges=[exchange.n for exchange in found[:5]],
+        key="unreadable",
+    )
 
 
 def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:

@@ -12,6 +12,7 @@ import pytest
 from conformance.oracle.ledger import Order
 from conformance.record import Take
 from conformance.suite.crossing import cross, meet_oneself, rest_instead
+from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.states import OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
@@ -76,13 +77,14 @@ def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, 
     """Of orders of two users at one price, one is canceled: the others fill as if it had never been."""
     (price,) = venue.band.levels(1, resting=side)
     size = states.units("2")
-    own = states.open(side, price=price, quantity=size)
-    foreign = states.open(side, price=price, quantity=size, account="counterparty")
+    names = ("owner", "counterparty") if scheme == venue.account("owner").schemes[0] else ("counterparty", "owner")
+    first, second = (states.open(side, price=price, quantity=size, account=name) for name in names)
     canceled = states.open(side, price=price, quantity=size)
     behind = states.open(side, price=price, quantity=size, account="counterparty")
-    _fills_in_turn(venue, states, own)
+    _fills_in_turn(venue, states, first)
     venue.cancel(canceled, scheme=scheme)
-    _take_in_turn(venue, states, [(own, _OWN), (foreign, _FOREIGN), (behind, _FOREIGN)], canceled)
+    turns = [(order, _OWN if order.account == "owner" else _FOREIGN) for order in (first, second, behind)]
+    _take_in_turn(venue, states, turns, canceled)
 
 
 @pytest.mark.exercises(_OWN)
@@ -201,17 +203,18 @@ def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, 
     venue.look_all([kept, canceled])
 
 
-@pytest.mark.exercises("cancel.refusals.forbidden")
+@pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
 @SIDES
-def test_forbidden_cancel_keeps_the_place(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """An order that another user tried to cancel still fills, and before those behind it."""
+def test_refused_cancels_keep_the_place(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """Orders that another user, or nobody known, tried to cancel still fill, and before those behind them."""
     (price,) = venue.band.levels(1, resting=side)
-    first, second = (states.open(side, price=price, quantity=states.units("2")) for _ in range(2))
+    first, second, behind = (states.open(side, price=price, quantity=states.units("2")) for _ in range(3))
     _fills_in_turn(venue, states, first)
     venue.cancel(first, by="counterparty", scheme=scheme)
-    states.take(first, first.remaining, aim="cancel.refusals.forbidden")
-    venue.done_trading()
-    venue.look_all([first, second])
+    venue.cancel(second, credential=wrongly_signed(venue, scheme))
+    _take_in_turn(
+        venue, states, [(first, "cancel.refusals.forbidden"), (second, "cancel.refusals.unauthorized")], behind
+    )
 
 
 @pytest.mark.exercises("cancel.effects.off-book")

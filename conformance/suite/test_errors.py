@@ -103,7 +103,8 @@ def test_mangled_id_of_a_live_order(venue: Venue, states: States, scheme: str) -
     blanks = ("%20" + order.id, order.id + "%20")
     wildcards = ("_" + order.id[1:], order.id[:-1] + "%25", order.id[:-1] + "*")
     letters = "o" + order.id[1:].replace("0", "o").replace("1", "l")  # as Crockford's base 32 reads them
-    for segment in (*mangled, *blanks, *wildcards, order.id + ".json", letters):
+    quoted = (f"%22{order.id}%22", f"'{order.id}'")
+    for segment in (*mangled, *blanks, *wildcards, *quoted, order.id + ".json", letters):
         venue.cancel(segment, scheme=scheme)
         venue.look(order)
     venue.cancel(order, scheme=scheme)

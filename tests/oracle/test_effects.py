@@ -303,3 +303,18 @@ def test_a_live_order_vanishes_from_the_list(paper: Paper) -> None:
 def test_a_live_order_stays_in_the_list(paper: Paper) -> None:
     _lists(paper, OTHER)
     assert paper.found() == []
+
+
+@pytest.mark.parametrize(
+    ("cases", "others_fail", "found"), [(5, False, True), (4, False, False), (8, True, False)], ids=str
+)
+def test_queries_of_canceled_orders_that_fail(paper: Paper, cases: int, others_fail: bool, found: bool) -> None:
+    """That is no passing trouble if it happens in several cases, and to no order that is not canceled."""
+    paper.place()
+    paper.query()
+    if others_fail:
+        paper.add("query_order", "GET", f"/spot/orders/{ORDER}", 500, "Internal Server Error")
+    paper.cancel()
+    for number in range(cases):
+        paper.add("query_order", "GET", f"/spot/orders/{ORDER}", 500, "Internal Server Error").case = f"a::{number}"
+    assert paper.found() == (["cancel.effects.terminal"] if found else [])

@@ -294,6 +294,12 @@ def filled_quantity_in_32_bits(ref: Reference) -> None:
     set_field(ref, "filled_qty", lambda order: normalised(order.filled_qty % (Decimal(2**31) / 100)))
 
 
+@fault(_FIELD + "price")
+def price_in_32_bits(ref: Reference) -> None:
+    """The price is a number of ticks in 32 bits, so that one above 214748.3647 comes as another."""
+    set_field(ref, "price", lambda order: str((order.price or Decimal(0)) % (Decimal(2**31) / 10**4)))
+
+
 @fault(_FIELD + "filled-qty")
 def filled_quantity_is_cut_from_a_double(ref: Reference) -> None:
     """The filled_qty is cut to hundredths in binary floating point: 4.35 comes as 4.34."""

@@ -69,6 +69,33 @@ def canceled(order: Order) -> bool:
     return order.status == "canceled" and order.tif != "ioc"
 
 
+@fault("cancel.effects.terminal")
+def canceled_orders_with_fills_crash_the_query(ref: Reference) -> None:
+    """A query of a canceled order that had fills ends in 500."""
+
+    def order(original: Any, account: str, order_id: str) -> Order:
+        found: Order = original(account, order_id)
+        if canceled(found) and found.filled_qty:
+            raise RuntimeError
+        return found
+
+    wrap(ref.exchange, "order", order)
+
+
+@fault("cancel.effects.foreign-orders")
+def foreign_orders_of_the_price_go_to_the_end(ref: Reference) -> None:
+    """After a cancel the other users' orders of its price are behind those of the caller."""
+
+    def act(order: Order) -> None:
+        book = ref.exchange.engine_of(order.symbol).matching.book
+        for other in list(book.sides[order.side].by_priority()):
+            if other.price == order.price and other.account != order.account:
+                book.remove(other)
+                book.add(other)
+
+    after_cancel(ref, act)
+
+
 @fault("cancel.effects.off-book")
 def canceled_orders_stay_in_the_book(ref: Reference) -> None:
     """Canceled orders still fill."""

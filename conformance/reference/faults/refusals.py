@@ -43,6 +43,14 @@ def drop_later(ref: Reference, order: Order | None) -> None:
     asyncio.get_running_loop().call_later(_LATER_S, drop, ref, order)
 
 
+def _to_the_end(ref: Reference, order: Order | None) -> None:
+    """Give a live order the last place of its price."""
+    if order is not None and order.live:
+        book = ref.exchange.engine_of(order.symbol).matching.book
+        book.remove(order)
+        book.add(order)
+
+
 def touch(ref: Reference, order: Order | None) -> None:
     """Change an order's updated_at, and store that."""
     if order is not None:
@@ -171,14 +179,13 @@ def unauthorized_cancels_free_the_funds(ref: Reference) -> None:
 @fault("cancel.refusals.forbidden")
 def forbidden_cancels_cost_the_place(ref: Reference) -> None:
     """A cancel of another user's order is answered with 403 and sends the order to the end of its price."""
+    despite(ref, 403, lambda request, order: _to_the_end(ref, order))
 
-    def act(request: Request, order: Order | None) -> None:
-        if order is not None and order.live:
-            book = ref.exchange.engine_of(order.symbol).matching.book
-            book.remove(order)
-            book.add(order)
 
-    despite(ref, 403, act)
+@fault("cancel.refusals.unauthorized")
+def unauthorized_cancels_cost_the_place(ref: Reference) -> None:
+    """A cancel with bad credentials is answered with 401 and sends the order to the end of its price."""
+    despite(ref, 401, lambda request, order: _to_the_end(ref, order))
 
 
 @fault("cancel.refusals.forbidden")
