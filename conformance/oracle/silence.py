@@ -22,6 +22,7 @@ _OTHERS = ("new_order", "query_order", "open_orders", "my_trades")
 _GATEWAY = (502, 504)  # what stands before the exchange has had no answer from it
 _FEWEST = 8  # cases
 _FEW = 2  # cancels
+_MANY, _LONG_S = 20, 30.0  # cancels, and s
 _CHANCE = 1e-3
 _SHOWN = 5  # exchanges in the finding
 _KINDS = {  # what it breaks, and how it is told
@@ -42,6 +43,7 @@ class Silence:
         self.cancels = self.others = 0
         self._lost = 0  # cancels without an answer
         self._succeeded = False  # whether any cancel has
+        self._refused = (0, 0.0, 0.0)  # 503s in a row: how many, the start of the first, the end of the last
         self.spared = set(_KINDS)  # the kinds of trouble that no other request has met
         self.met: dict[str, dict[str, Exchange]] = {kind: {} for kind in _KINDS}  # by case: a cancel that met it
 
@@ -55,9 +57,21 @@ class Silence:
         elif exchange.op == "cancel_order" and exchange.driver != "overload":
             self.cancels += 1
             self._lost += response is None
+            if response is not None:
+                self._count_refusal(exchange, response.status == 503)
             self._succeeded = self._succeeded or (response is not None and response.status == 200)
             if kind and exchange.request.body is None and _is_plain(exchange, base_path):
                 self.met[kind].setdefault(exchange.case, exchange)
+
+    def _count_refusal(self, exchange: Exchange, refused: bool) -> None:
+        count, began, _ = self._refused
+        self._refused = (count + 1, began if count else exchange.start, exchange.end) if refused else (0, 0.0, 0.0)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether all cancels have been answered 503 for half a minute, and there were many."""
+        count, began, ended = self._refused
+        return count >= _MANY and ended - began >= _LONG_S
 
     @property
     def is_likely(self) -> bool:

@@ -28,6 +28,7 @@ from conformance.record import SCHEMA, Header, Row
 from conformance.report.text import one_line
 from conformance.suite.aged import Aged
 from conformance.suite.lanes import Lane, Lanes, Overlapping, lanes_for
+from conformance.target.abilities import UNKNOWN_ID
 from conformance.target.client import Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
@@ -319,11 +320,16 @@ class Session:
             if group.first.case == case
         ]
 
-    def _check_sense(self) -> None:
+    def _check_sense(self, venue: Venue) -> None:
         """Raise LimitReached if there is no time left for a case, Undecidable if it could show nothing."""
         self.client.limits.check("suite")
-        if self.judge.silence.is_total:
+        silence = self.judge.silence
+        if silence.is_total:
             raise Undecidable("no cancel is answered")
+        if silence.is_refusing:
+            venue.send(venue.cancel_call(UNKNOWN_ID, by="owner"))  # is it over?
+            if silence.is_refusing:
+                raise Undecidable("every cancel is refused with 503, and has been for more than half a minute")
 
     def _attempts(self, name: str, case: Callable[[], object], venue: Venue) -> tuple[str, str | None]:
         reason = ""
@@ -334,7 +340,7 @@ class Session:
             venue.restart(name)
             self.judge.troubled.discard(name)
             try:
-                self._check_sense()
+                self._check_sense(venue)
                 case()
             except LimitReached as limit:
                 return "undecided", str(limit)

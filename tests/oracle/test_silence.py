@@ -6,7 +6,7 @@ import pytest
 
 from conformance.record import Exchange
 
-from .rows import ORDER, Paper, order
+from .rows import ORDER, OTHER, Paper, order
 
 IN_TIME, STATUS, FORM = "cancel.answers.in-time", "cancel.answers.status", "cancel.unavailable.form"
 LOST, LIMITED, GATEWAY, SPEECHLESS = None, 429, 504, 503
@@ -115,3 +115,15 @@ def test_it_is_total_if_no_cancel_at_all_was_answered(paper: Paper, answered: bo
     silence = paper.judge().silence
     assert silence.is_silent
     assert silence.is_total != answered
+
+
+@pytest.mark.parametrize(
+    ("count", "served", "refusing"),
+    [(320, None, True), (200, None, False), (320, 319, False), (320, 10, True)],
+    ids=["for half a minute", "not as long", "the last one was served", "an early one was served"],
+)
+def test_that_all_cancels_are_refused(paper: Paper, count: int, served: int | None, refusing: bool) -> None:
+    paper.place()
+    for number in range(count):
+        paper.cancel(404 if number == served else 503, order_id=OTHER)
+    assert paper.judge().silence.is_refusing == refusing
