@@ -47,6 +47,7 @@ def _take_in_turn(venue: Venue, states: States, turns: Sequence[tuple[Order, str
         tasks.append(partial(states.take, order, order.remaining, aim=aim))
         venue.client.together(tasks)
         looked_at = [order]
+    venue.done_trading()
     venue.look_all([*looked_at, last])
 
 
@@ -204,14 +205,19 @@ def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, 
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
+@pytest.mark.by_turns("side")
 @SIDES
 def test_refused_cancels_keep_the_place(venue: Venue, states: States, scheme: str, side: str) -> None:
     """Orders that another user, or nobody known, tried to cancel still fill, and before those behind them."""
     (price,) = venue.band.levels(1, resting=side)
     first, second, behind = (states.open(side, price=price, quantity=states.units("2")) for _ in range(3))
     _fills_in_turn(venue, states, first)
-    venue.cancel(first, by="counterparty", scheme=scheme)
-    venue.cancel(second, credential=wrongly_signed(venue, scheme))
+    venue.client.together(
+        [
+            partial(venue.cancel, first, by="counterparty", scheme=scheme),
+            partial(venue.cancel, second, credential=wrongly_signed(venue, scheme)),
+        ]
+    )
     _take_in_turn(
         venue, states, [(first, "cancel.refusals.forbidden"), (second, "cancel.refusals.unauthorized")], behind
     )
