@@ -207,15 +207,17 @@ def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, 
 @pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
 @pytest.mark.by_turns("side")
 @SIDES
-def test_refused_cancels_keep_the_place(venue: Venue, states: States, scheme: str, side: str) -> None:
+def test_refused_cancels_keep_the_place(venue: Venue, states: States, side: str) -> None:
     """Orders that another user, or nobody known, tried to cancel still fill, and before those behind them."""
     (price,) = venue.band.levels(1, resting=side)
     first, second, behind = (states.open(side, price=price, quantity=states.units("2")) for _ in range(3))
     _fills_in_turn(venue, states, first)
+    other = venue.account("counterparty").schemes[-SIDE.index(side)]  # one credential on each side, if it has two
+    own = venue.account("owner").schemes[SIDE.index(side) - 1]
     venue.client.together(
         [
-            partial(venue.cancel, first, by="counterparty", scheme=scheme),
-            partial(venue.cancel, second, credential=wrongly_signed(venue, scheme)),
+            partial(venue.cancel, first, by="counterparty", scheme=other),
+            partial(venue.cancel, second, credential=wrongly_signed(venue, own)),
         ]
     )
     _take_in_turn(
