@@ -43,7 +43,7 @@ EXERCISES = (
     "cancel.effects.own-orders",
 )
 # examples, steps in each, and seconds on a distant target, where fewer and shorter examples have to do
-BUDGETS = {"quick": (6, 12, 3), "standard": (25, 16, 3), "thorough": (120, 25, 180)}
+BUDGETS = {"quick": (6, 12, 2.5), "standard": (25, 16, 2.5), "thorough": (120, 25, 180)}
 _REQUESTS = 2.9  # in a step, about
 _SHORTEST = 8  # steps
 _SIMPLEST = 2  # examples that Hypothesis begins with, all of whose steps are alike; left out where few are sent

@@ -25,7 +25,8 @@ from conformance.target.venue import Venue
 
 # profile: (overlaps wanted, races at most)
 _ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
-_ROUNDS_VERY_FAR = (3, 6)
+_ROUNDS_FAR, _ROUNDS_VERY_FAR = (5, 10), (3, 6)  # where answers take longer, unless it is to be thorough
+_FAR_S = 0.03  # that an answer takes
 _SIDES = ("buy", "sell")
 _MANY = 20  # cancels
 
@@ -33,7 +34,9 @@ _MANY = 20  # cancels
 def _rounds(venue: Venue) -> tuple[int, int]:
     profile = venue.judge.header.profile if venue.judge.header else "standard"
     rounds = _ROUNDS.get(profile, _ROUNDS["standard"])
-    return min(rounds, _ROUNDS_VERY_FAR) if venue.is_very_far else rounds
+    if venue.is_very_far:
+        return min(rounds, _ROUNDS_VERY_FAR)
+    return min(rounds, _ROUNDS_FAR) if profile != "thorough" and venue.client.pace > _FAR_S else rounds
 
 
 def _note(venue: Venue, overlapped: int, races: int) -> None:
