@@ -72,11 +72,11 @@ class _Statistics:
                 return round(values[min(len(values) - 1, int(share * len(values)))], 3)
 
             below = [0, *(bisect_right(values, bound) for bound in _BUCKETS_MS)]
-            counts = [
+            buckets = [
                 (min(bound, 1e9), n - before)
                 for bound, (before, n) in zip(_BUCKETS_MS, pairwise(below), strict=True)
+                if n > before
             ]
-            buckets = [(bound, n) for bound, n in counts if n]
             rows.append(Latency(operation, len(values), at(0.5), at(0.95), at(0.99), at(1.0), buckets))
         return rows
 

@@ -27,7 +27,7 @@ def stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str, 
     takes = (met.takes if met is not None else None) or []
     before = order.filled - sum(Decimal(take.quantity) for take in takes if take.order == order.id)
     meant = {take.order for take in probe.takes or ()}
-    if filled is None or filled > before or judge.ledger.ahead_of(order, {*meant, order.id}):
+    if filled is None or filled > before or judge.ledger.ahead_of(order, meant):
         return
     if met is not None:
         judge.passed_over[order.id] = met

@@ -113,10 +113,8 @@ def _telling(rules: Rules, band: Band, side: str) -> Iterator[tuple[Decimal, Dec
         yield price, Decimal(10) ** (rules.quantity(price).adjusted() + 1)
         price *= outward
     if side == "sell":
-        for price in (
-            Decimal("12345.6789"),
-            Decimal("987654.3217"),
-        ):  # of the second 32 bits cannot count the ticks
+        # of the second one 32 bits cannot count the ticks
+        for price in (Decimal("12345.6789"), Decimal("987654.3217")):
             yield rules.price(price), rules.quantity(price)
     else:
         yield rules.tick, rules.quantity(rules.tick, Decimal("11.76")) + rules.lot

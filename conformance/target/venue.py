@@ -468,9 +468,8 @@ class Venue:
                     raise self._lost()
             if self.judge.silence.is_certain:
                 raise self._lost()
-            for _ in range(
-                len(attempts) // 2
-            ):  # not one each time: every other cancel may be refused, whichever it is
+            # not one each time: every other cancel may be refused, whichever it is
+            for _ in range(len(attempts) // 2):
                 controls += self._control()
             if len(attempts) >= patience:
                 break
@@ -588,11 +587,12 @@ class Venue:
 
     def _end(self, order: Order) -> None:
         refusals = 0
-        kind = ("end", *self._kind(self.cancel_call(order, by=order.account), order))
+        call = self.cancel_call(order, by=order.account)
+        kind = ("end", *self._kind(call, order))
         patience = 1 if order.id in self.given_up else self._patience(kind, _ATTEMPTS)
         for attempt in range(patience):
             with suppress(Trouble):
-                response = self.send(self.cancel_call(order, by=order.account)).response
+                response = self.send(again(call, limit_s=self._limit_s())).response
                 settled = response is not None and not (is_infrastructure(response) or is_transient(response))
                 refusals += settled
                 if order.state in (State.LIVE, State.UNSURE):
