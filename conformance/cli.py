@@ -39,6 +39,8 @@ class _Group(click.Group):
 
             click.echo(masked(traceback.format_exc()), err=True)
             _fail("internal error", "please report it with the lines above", 70)
+        finally:
+            stop.settle()
 
 
 def _fail(message: str, hint: str, status: int) -> NoReturn:

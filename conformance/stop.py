@@ -6,6 +6,7 @@ cleaned up in a hurry.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import time
 from collections.abc import Iterator
@@ -28,6 +29,14 @@ def install() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _take)
+            # as the interpreter ends it puts the default back, which would take the place of the exit status
+            atexit.register(signal.signal, number, signal.SIG_IGN)
+
+
+def settle() -> None:
+    """Let no signal but a second Ctrl-C interrupt this process any more: its exit status is decided."""
+    global _shields
+    _shields += 1
 
 
 def _take(number: int, frame: FrameType | None) -> None:
