@@ -152,7 +152,8 @@ class Aged:
         times = listed()
         # a list may be without the last second of the span, and by its length one of them may be a page
         windows = [f"&start={min(times)}&end={max(times) + more}" for more in (0, 1)] if times else []
-        windows = [window for window in windows if len(listed(window)) == len(times)]
+        lists = self.venue.client.together([partial(listed, window) for window in windows])
+        windows = [window for window, found in zip(windows, lists, strict=True) if len(found) == len(times)]
         self.venue.cancel(order)
         return windows
 

@@ -174,6 +174,7 @@ def test_long_queue(venue: Venue, states: States, side: str) -> None:
 @pytest.mark.exercises(_OWN)
 @pytest.mark.profile("standard")
 @pytest.mark.last
+@pytest.mark.by_turns("side")
 @SIDES
 def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> None:
     """When the last order of a side is canceled, those of the other side still fill."""
@@ -240,6 +241,7 @@ def test_room_for_others(venue: Venue, states: States, scheme: str, side: str) -
 
 @pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.alone
+@pytest.mark.by_turns("side")
 @SIDES
 def test_next_order_finds_room(venue: Venue, states: States, side: str) -> None:
     """The next order of all after a cancel, a post-only one, rests where the canceled one stood."""

@@ -20,6 +20,7 @@ from conformance.target.venue import Venue
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 _REFUSED = (401, 403)
 _CLOSED = ("MARKET_HALTED", "MARKET_DELISTED", "MARKET_NOT_FOUND")
+_CLOSED_REPEATS = 3  # of a cancel where no order can be placed: it is likely that none is served either
 _WHOSE = "whose_order"  # reads that the oracle does not judge: nobody knows yet who asks
 
 
@@ -91,8 +92,9 @@ def _cancel_is_refused(venue: Venue, name: str, scheme: str, apart: Venue | None
     others = [other for other in venue.account(name).schemes if other != scheme]
     order = _resting(venue, name, others[0]) if others and venue.closed is None else None
     call = venue.cancel_call(order or UNKNOWN_ID, by=name, scheme=scheme)
+    patience = {} if venue.closed is None else {"repeats": _CLOSED_REPEATS}
     try:
-        response = (apart or venue).settled(again(call, op=GHOST), repeatable=True).response
+        response = (apart or venue).settled(again(call, op=GHOST), repeatable=True, **patience).response
     except Trouble:
         if venue.closed is None:
             raise

@@ -131,6 +131,12 @@ class Client:
             raise ConfigError(f"cannot use the TLS settings: {error}", "look at ca_file and client_cert") from None
         self._http = self.new_http()
         self._took: deque[float] = deque(maxlen=_AVERAGE_OF)
+        self._answered: deque[float] = deque(maxlen=_PACE_OF)
+
+    @property
+    def usual_s(self) -> float:
+        """How long (s) the newest answers took, by their median, without what we waited in between."""
+        return statistics.median(list(self._answered) or [0.0])
 
     @property
     def pace(self) -> float:
@@ -243,6 +249,7 @@ class Client:
         if response is not None:
             if not away():  # an answer that had to wait for other tasks tells nothing of the target
                 self._took.append(end - start)
+                self._answered.append(end - start)
             self.clock.observe_date(response.header("date"), sent_at, sent_at + (end - start))
         return Exchange(
             n=number,

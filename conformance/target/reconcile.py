@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from conformance import stop
@@ -34,14 +36,14 @@ class Outcome:
 
     `left` orders of ours could not be seen to have ended; `canceled` were still live; `foreign` orders on the
     accounts are none of ours and were left alone; `listed` says whether the target listed its open orders; `silent`
-    and `stuck` count how often patience ended: in a row, and at all.
+    and `stuck` count how often patience ended: in a row, by account, and at all.
     """
 
     left: int = 0
     canceled: int = 0
     foreign: int = 0
     listed: bool = True
-    silent: int = 0
+    silent: Counter[str] = field(default_factory=Counter)
     stuck: int = 0
 
     def note(self) -> dict[str, Any]:
@@ -68,10 +70,46 @@ def reconcile(venue: Venue, left: Left) -> Outcome:
 def _patiently(venue: Venue, left: Left) -> Outcome:
     outcome = Outcome()
     _settle(venue, left, _SETTLE_S)
-    for name in venue.settings.accounts:
-        _reconcile(venue, left, name, outcome)
-    outcome.left += _without_credentials(venue, left)
+    if stop.requested():
+        raise _Hurry
+    accounts = list(venue.settings.accounts)
+    lists = venue.client.together([partial(_listed, venue, name, left.symbol, outcome) for name in accounts])
+    ours = [
+        (name, order_id)
+        for name, rows in zip(accounts, lists, strict=True)
+        for order_id in sorted(_ours(left, name, rows, outcome))
+    ]
+    # where cancels get no answer they are what is waited for, however soon other answers come
+    at_once = _AT_ONCE if venue.judge.silence.is_silent else int(venue.client.pace / _PACE_S)
+    with ThreadPoolExecutor(max(1, min(_AT_ONCE, at_once))) as pool:
+        ends = list(pool.map(lambda order: _end_unless(venue, order[0], order[1], outcome), ours))
+    outcome.left += sum(not ended for ended, _ in ends) + _without_credentials(venue, left)
+    outcome.canceled += sum(was_live for _, was_live in ends)
     return outcome
+
+
+def _listed(venue: Venue, name: str, symbol: str | None, outcome: Outcome) -> list[dict[str, Any]] | None:
+    """The open orders of an account, None if the target does not tell."""
+    try:
+        return venue.open_orders(name, symbol)
+    except Trouble:
+        outcome.silent[name] += 1
+        return None
+
+
+def _ours(left: Left, name: str, rows: list[dict[str, Any]] | None, outcome: Outcome) -> set[str]:
+    """The ids of the orders of an account that are ours and may be live."""
+    mine = {order_id for order_id, account in left.orders.items() if account == name}
+    if rows is None:
+        outcome.listed = False
+        outcome.left += sum(
+            intent["account"] == name for intent in left.unanswered
+        )  # nobody can say what came to be
+        return mine | {order_id for order_id, account in left.said.items() if account == name}
+    listed = {str(row.get("id")).lower() for row in rows}
+    ours = (listed & left.ids) | left.lost(name, rows)
+    outcome.foreign += len(listed - ours)
+    return mine | ours
 
 
 def _settle(venue: Venue, left: Left, seconds: float) -> None:
@@ -90,50 +128,27 @@ def _without_credentials(venue: Venue, left: Left) -> int:
     return sum(account not in venue.settings.accounts for account in left.orders.values())
 
 
-def _reconcile(venue: Venue, left: Left, name: str, outcome: Outcome) -> None:
-    mine = {order_id for order_id, account in left.orders.items() if account == name}
-    lost = [intent for intent in left.unanswered if intent["account"] == name]
-    if stop.requested():
-        raise _Hurry
-    rows = None
-    if outcome.silent < _GIVE_UP:
-        try:
-            rows = venue.open_orders(name, left.symbol)
-        except Trouble:
-            outcome.silent += 1
-    if rows is None:
-        outcome.listed = False
-        mine |= {order_id for order_id, account in left.said.items() if account == name}
-        outcome.left += len(lost)  # nobody can say whether these came to be
-    else:
-        listed = {str(row.get("id")).lower() for row in rows}
-        ours = (listed & left.ids) | left.lost(name, rows)
-        outcome.foreign += len(listed - ours)
-        mine |= ours
-    with ThreadPoolExecutor(max(1, min(_AT_ONCE, int(venue.client.pace / _PACE_S)))) as pool:
-        ends = list(pool.map(lambda order_id: _end_unless(venue, name, order_id, outcome), sorted(mine)))
-    outcome.left += sum(not ended for ended, _ in ends)
-    outcome.canceled += sum(was_live for _, was_live in ends)
-
-
 def _end_unless(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """As `_end`, unless the target has fallen silent; raises _Hurry when a signal has asked for the end."""
     if stop.requested():
         raise _Hurry
-    return _end(venue, name, order_id, outcome) if outcome.silent < _GIVE_UP else (False, False)
+    return _end(venue, name, order_id, outcome) if outcome.silent[name] < _GIVE_UP else (False, False)
 
 
 def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool, bool]:
     """Whether an order is seen to have ended, and whether it took a cancel of ours to end it."""
     canceled, refusals, known = False, 0, venue.judge.ledger.get(order_id)
     # where some orders are refused for the time being without end, the others are not waited for as long
-    for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 1 if venue.refuses_for_good else 2):
+    in_vain = venue.refuses_for_good or venue.judge.silence.is_total
+    for attempt in range(_TRIES if outcome.stuck < _GIVE_UP else 1 if in_vain else 2):
+        if attempt > 1 and not canceled:
+            venue.pause(min(attempt - 1, 3))
         try:
             look = venue.get("query_order", f"/spot/orders/{known.path_id if known else order_id}", name)
             if look.response is not None and look.response.status == 401:
-                outcome.silent += 1  # these credentials will not be let in for the next order either
+                outcome.silent[name] += 1  # these credentials will not be let in for the next order either
                 return False, canceled
-            outcome.silent, status = 0, _status(look)
+            outcome.silent[name], status = 0, _status(look)
             if status is not None and status not in _LIVE:
                 return True, canceled
             if known is None:
@@ -149,11 +164,9 @@ def _end(venue: Venue, name: str, order_id: str, outcome: Outcome) -> tuple[bool
             if refusals >= 2:
                 return False, canceled  # refused for good, though it is live: waiting does not help
         except Trouble:  # the query was patient already
-            outcome.silent += 1
-            if outcome.silent >= _GIVE_UP:
+            outcome.silent[name] += 1
+            if outcome.silent[name] >= _GIVE_UP:
                 break
-        if attempt and not canceled:
-            venue.pause(min(attempt, 3))
     outcome.stuck += 1
     return False, canceled
 
@@ -184,10 +197,7 @@ def _quickly(venue: Venue, left: Left) -> Outcome:
             outcome.listed = False
             outcome.left += sum(intent["account"] == name for intent in left.unanswered)
             continue
-        listed = {str(row.get("id")).lower() for row in rows}
-        ours = (listed & left.ids) | left.lost(name, rows)
-        outcome.foreign += len(listed - ours)
-        more = dict.fromkeys(ours - done, name)
+        more = dict.fromkeys(_ours(left, name, rows, outcome) - done, name)
         end(more)
         known |= more
     outcome.left += len(known.keys() - done) + _without_credentials(venue, left)

@@ -193,13 +193,13 @@ class Venue:
                 prices.setdefault(order.side, []).append(order.price)
         self.band.park({side: (min(levels), max(levels)) for side, levels in prices.items()})
 
-    def settled(self, call: Call, *, repeatable: bool) -> Exchange:
-        """Send until there is an answer of the exchange itself.
+    def settled(self, call: Call, *, repeatable: bool, repeats: int = _ATTEMPTS) -> Exchange:
+        """Send until there is an answer of the exchange itself, with `repeats` at most.
 
         `repeatable` says that sending twice does no harm. Raises Trouble when patience ends or an answer is lost.
         """
         exchange = self.send(call)
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(repeats):
             response = exchange.response
             self.reached = self.reached or response is not None
             if response is not None and not is_infrastructure(response) and not is_transient(response):
@@ -429,9 +429,9 @@ class Venue:
         """
         silence = self.judge.silence
         if silence.is_silent:
-            return max(_IMPATIENT_S, _PACES * self.client.pace)
+            return max(_IMPATIENT_S, _PACES * self.client.usual_s)
         if silence.is_likely and (self.case in silence.met["lost"] or not self.judge.is_under_way(self.case)):
-            return max(_LIKELY_S, _PACES * self.client.pace)
+            return max(_LIKELY_S, _PACES * self.client.usual_s)
         return None
 
     def cancel(self, target: Order | str, **how: Any) -> Exchange:
