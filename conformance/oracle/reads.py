@@ -97,6 +97,7 @@ def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
         order.fills = [(average or Decimal(0), filled)] if filled else []
     order.canceled_by = order.canceled_by if order.state is State.CANCELED else None
     order.final = None
+    order.shown = (len(order.fills), status, body.get("updated_at"))
     order.acts.clear()
     order.confirmed = exchange.n
 

@@ -318,3 +318,17 @@ def test_queries_of_canceled_orders_that_fail(paper: Paper, cases: int, others_f
     for number in range(cases):
         paper.add("query_order", "GET", f"/spot/orders/{ORDER}", 500, "Internal Server Error").case = f"a::{number}"
     assert paper.found() == (["cancel.effects.terminal"] if found else [])
+
+
+def test_what_is_believed_is_what_later_looks_are_compared_with(paper: Paper) -> None:
+    """A lost answer, and a stranger's fill: the order is as it was found then."""
+    partly = order(status="partially_filled", filled_qty="10", avg_fill_price="0.5")
+    more = partly | {"filled_qty": "30", "updated_at": CREATED + 20}
+    paper.place()
+    paper.fill("10")
+    paper.query(partly)
+    paper.cancel(None)
+    for _ in range(2):
+        paper.query(more)
+        paper.cancel(503)
+    assert paper.found() == []
