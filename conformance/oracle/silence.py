@@ -43,7 +43,8 @@ class Silence:
         self.cancels = self.others = 0
         self._lost = 0  # cancels without an answer
         self._succeeded = False  # whether any cancel has
-        self._refused = (0, 0.0, 0.0)  # 503s in a row: how many, the start of the first, the end of the last
+        # 503s since a cancel has succeeded: how many, the start of the first, the end of the last
+        self._refused = (0, 0.0, 0.0)
         self.spared = set(_KINDS)  # the kinds of trouble that no other request has met
         self.met: dict[str, dict[str, Exchange]] = {kind: {} for kind in _KINDS}  # by case: a cancel that met it
 
@@ -57,7 +58,7 @@ class Silence:
         elif exchange.op == "cancel_order" and exchange.driver != "overload":
             self.cancels += 1
             self._lost += response is None
-            if response is not None:
+            if response is not None and response.status in (200, 503):
                 self._count_refusal(exchange, response.status == 503)
             self._succeeded = self._succeeded or (response is not None and response.status == 200)
             if kind and exchange.request.body is None and _is_plain(exchange, base_path):
@@ -69,7 +70,7 @@ class Silence:
 
     @property
     def is_refusing(self) -> bool:
-        """Whether all cancels have been answered 503 for half a minute, and there were many."""
+        """Whether cancels have been answered 503 for half a minute, many of them, and none has succeeded."""
         count, began, ended = self._refused
         return count >= _MANY and ended - began >= _LONG_S
 

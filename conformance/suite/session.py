@@ -327,9 +327,11 @@ class Session:
         if silence.is_total:
             raise Undecidable("no cancel is answered")
         if silence.is_refusing:
-            venue.send(venue.cancel_call(UNKNOWN_ID, by="owner"))  # is it over?
-            if silence.is_refusing:
-                raise Undecidable("every cancel is refused with 503, and has been for more than half a minute")
+            # is it over? What could not be canceled tells, if there is any
+            order = next((order for order in self.judge.ledger.live() if order.id in venue.given_up), None)
+            asked = venue.send(venue.cancel_call(order or UNKNOWN_ID, by=order.account if order else "owner"))
+            if asked.response is None or asked.response.status == 503:
+                raise Undecidable("no order can be canceled: 503 for more than half a minute, and no 200")
 
     def _attempts(self, name: str, case: Callable[[], object], venue: Venue) -> tuple[str, str | None]:
         reason = ""

@@ -79,8 +79,10 @@ def test_which_go_alone_by_turns(items: list[pytest.Function]) -> None:
     assert not any(map(plugin.is_left_out, items))  # where nothing overlaps, nothing was noted
     items[0].config.stash[plugin.TWINS] = twins(items)
     names = [item.originalname for item in items if plugin.is_left_out(item)]
-    by_side = "test_cancels_that_find_nothing_spare_the_rest"
-    assert sorted(names) == [by_side, "test_empty_id", "test_market_remainder"]
+    assert sorted(names) == [
+        *("test_cancels_that_find_nothing_spare_the_rest", "test_empty_id", "test_market_remainder"),
+        *("test_next_order_finds_room", "test_the_other_side_trades_on"),
+    ]
 
 
 @pytest.mark.parametrize(
