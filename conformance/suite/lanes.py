@@ -38,6 +38,7 @@ BEHIND = 3  # lanes for cases that trade behind the best price: each meets the o
 ONE_SIDED = 2  # lanes for cases that take a whole balance: one for each side
 _WITH_BOOK = 8  # lanes that take turns with the book: one or two trade, the others do what comes before and after
 TURNS = "answers take very long: such cases are tried with one credential, or on one side, by turns"
+NEAR = "answers take long: such a case is tried close by only, or by the profile thorough"
 _RACERS = 6  # connections of an arena
 # what a case may ask for and yet overlap with others
 SHARED = frozenset({"venue", "states", "arena", "aged", "funds", "generated"})

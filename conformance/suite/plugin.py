@@ -33,6 +33,7 @@ _MARKS = (
     "behind: the case trades behind the best price, so it overlaps with its like only",
     "one_sided: the case takes the whole balance for its side, so it overlaps with one of the other side only",
     "by_turns(name): where answers take very long, it is tried with each value of this parameter by turns",
+    "near: where answers take long the case is left out, unless the profile is thorough; it goes alone",
     "long: the case waits for many answers, so it begins first where cases overlap",
     "last: the case needs a book without any other order of ours",
     "aged: the case cancels orders that were placed seconds ago, so it comes last",
@@ -173,7 +174,7 @@ def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> It
 
 def _group(item: pytest.Item) -> int | None:
     """Which group a case overlaps in, None if it goes alone."""
-    if turn(item) == LAST or item.get_closest_marker("alone") is not None:
+    if turn(item) == LAST or any(item.get_closest_marker(name) is not None for name in ("alone", "near")):
         return None
     if item.get_closest_marker("one_sided") is not None:
         return 2
@@ -272,6 +273,14 @@ def is_left_out(item: pytest.Function) -> bool:
     )
 
 
+def _why_left_out(session: Session, item: pytest.Function) -> str | None:
+    from conformance.suite.lanes import NEAR, TURNS
+
+    if session.is_distant and item.get_closest_marker("near") is not None:
+        return NEAR
+    return TURNS if session.takes_turns and is_left_out(item) else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Carry out a case; fail it for what the oracle found, skip it for what could not be had."""
@@ -281,10 +290,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     name = case_name(pyfuncitem)
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     known = pyfuncitem.config.stash.get(_OUTCOMES, {}).get(name)
-    if known is None and session.takes_turns and is_left_out(pyfuncitem):
-        from conformance.suite.lanes import TURNS
-
-        known = session.leave_out(name, requirements_of(pyfuncitem), TURNS)
+    if known is None and (why := _why_left_out(session, pyfuncitem)) is not None:
+        known = session.leave_out(name, requirements_of(pyfuncitem), why)
     outcome, reason = known or session.carry_out(
         name, requirements_of(pyfuncitem), lambda: pyfuncitem.obj(**arguments)
     )

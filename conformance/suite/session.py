@@ -249,6 +249,11 @@ class Session:
         return self.settings.timeout_s if self.judge.silence.is_likely else self.client.pace
 
     @property
+    def is_distant(self) -> bool:
+        """Whether answers take so long that less has to do; the profile `thorough` does everything all the same."""
+        return self._pace > _DISTANT_S and self.options.profile != "thorough"
+
+    @property
     def takes_turns(self) -> bool:
         """Whether cases that trade, list orders or go alone are to be tried with one credential by turns."""
         return len(self.settings.owner.schemes) > 1 and self.venue.is_very_far
