@@ -14,7 +14,7 @@ import msgspec
 from conformance.oracle.answers import TRANSIENT
 from conformance.record import Exchange, Response
 
-_GATEWAY = frozenset({408, 425, 429, 502, 504})
+_GATEWAY = frozenset({408, 425, 429, 502, 504, *range(520, 528), 530})  # from 520 on: a content delivery network's
 
 
 class NotJson(ValueError):

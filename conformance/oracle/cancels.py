@@ -60,7 +60,7 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
         return
     body = try_parse(response)
     foreign = bool(order and exchange.auth and order.account != exchange.auth.account)
-    if (leak := leak_in(response, body, foreign=foreign, target=exchange.request.target)) is not None:
+    if (leak := leak_in(response, body, order, foreign=foreign, target=exchange.request.target)) is not None:
         judge.broken(
             "cancel.answers.no-leak",
             exchange,

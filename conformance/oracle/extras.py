@@ -48,6 +48,8 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     names = [pair.partition("=")[0] for pair in query.split("&") if pair] if query else []
     if request.body is not None:
         found |= _BODY
+    if not _EXPECTED_HEADERS.issuperset(headers):
+        found |= _HEADERS
     if exchange.auth is not None and exchange.auth.flaw is not None:
         # a parameter that stands twice, or that nobody knows, can be refused before anybody looks at the signature
         beyond = any(name not in _DOCUMENTED_QUERY or names.count(name) > 1 for name in names)
@@ -55,8 +57,6 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
     if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):
         found |= _of_query(query)
-    if not _EXPECTED_HEADERS.issuperset(headers):
-        found |= _HEADERS
     return found
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from conformance.oracle.amounts import decimal_of
+from conformance.oracle.ledger import Order
 from conformance.record import Response
 
 # How the record masks a secret; one that stands in an answer was sent by the target.
@@ -20,34 +24,30 @@ _INTERNALS = re.compile(
     re.MULTILINE,
 )
 _SIGNATURE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
-_OTHERS_DATA = frozenset(
-    [
-        "side",
-        "tif",
-        "price",
-        "quantity",
-        "quote_quantity",
-        "filled_qty",
-        "avg_fill_price",
-        "created_at",
-        "updated_at",
-        "user",
-        "user_id",
-        "owner",
-        "owner_id",
-        "account",
-        "account_id",
-        "remaining",
-    ]
-)
+_LINKS = re.compile(r"""\b[a-z][a-z0-9+.-]*://[^\s"'<>]+|\b(?:src|href)=\\?["'][^"'\\]*""", re.IGNORECASE)
+_NAMED_ID = re.compile(r'"[\w-]*id"\s*:\s*"[0-9A-Fa-f]{64}"', re.IGNORECASE)  # of the request, say
+_WHOSE = frozenset({"user", "user_id", "owner", "owner_id", "account", "account_id"})
+# what the fields of an order would say of it: the same name may stand for something else, say a rate limit's
+_OF_ORDER: dict[str, Callable[[Order], object]] = {
+    "side": lambda order: order.side,
+    "tif": lambda order: order.tif,
+    "price": lambda order: order.price,
+    "quantity": lambda order: order.quantity,
+    "quote_quantity": lambda order: order.quote_quantity,
+    "filled_qty": lambda order: order.filled,
+    "avg_fill_price": lambda order: None if order.fills else Decimal(0),
+    "created_at": lambda order: order.created_at,
+    "updated_at": lambda order: order.shown[2] if order.shown else order.created_at,
+    "remaining": lambda order: order.remaining,
+}
 
 _IN_HEADERS = frozenset({"owner", "price", "quantity", "filled"})  # parts of names
 
 
-def leak_in(response: Response, body: Any, *, foreign: bool, target: str) -> str | None:
+def leak_in(response: Response, body: Any, order: Order | None, *, foreign: bool, target: str) -> str | None:
     """What the answer gives away, in words, or None.
 
-    A refusal about another user's order (`foreign`) may not carry its data or its owner, nor may a 401, and this
+    A refusal about another user's `order` (`foreign`) may not carry its data or its owner, nor may a 401, and this
     may not tell how it should have been signed. Fields that no page names are allowed otherwise, such as one that
     repeats the request's own `target`.
     """
@@ -59,13 +59,25 @@ def leak_in(response: Response, body: Any, *, foreign: bool, target: str) -> str
             if internals not in target:
                 return f"internals ({internals[:80]!r})"
     if (foreign and response.status in (403, 404)) or response.status == 401:
-        names = sorted((_OTHERS_DATA & _keys(body)) | (_IN_HEADERS & _parts(response) if foreign else set()))
+        told = {name for name, value in _fields(body) if _gives_away(name, value, order)}
+        names = sorted(told | (_IN_HEADERS & _parts(response) if foreign else set()))
         if names:
             whose = "an order to somebody unknown" if response.status == 401 else "another user's order"
             return f"data of {whose} ({', '.join(names)})"
-    if response.status == 401 and any(found not in target for found in _SIGNATURE.findall(response.body)):
-        return "what looks like the signature that was expected"
+    if response.status == 401:
+        rest = _NAMED_ID.sub("", response.body)
+        if any(found not in target for found in _SIGNATURE.findall(rest)):
+            return "what looks like the signature that was expected"
     return None
+
+
+def _gives_away(name: str, value: Any, order: Order | None) -> bool:
+    if value is None or name in _WHOSE:
+        return value is not None
+    of_order = _OF_ORDER.get(name)
+    if of_order is None or order is None or (known := of_order(order)) is None:
+        return False
+    return value == known or (isinstance(known, Decimal) and decimal_of(value) == known)
 
 
 def _parts(response: Response) -> set[str]:
@@ -75,12 +87,14 @@ def _parts(response: Response) -> set[str]:
 
 @lru_cache(64)  # refusals are alike
 def _internals_in(text: str) -> tuple[str, ...]:
-    return tuple(match[0].strip() for match in _INTERNALS.finditer(text))
+    # what a browser is to load or open is meant for everybody
+    return tuple(match[0].strip() for match in _INTERNALS.finditer(_LINKS.sub("", text)))
 
 
-def _keys(value: Any, depth: int = 4) -> set[str]:
+def _fields(value: Any, depth: int = 4) -> Iterator[tuple[str, Any]]:
+    """All fields of a JSON value by name, also those of objects within it."""
     if isinstance(value, dict) and depth:
-        return set(value).union(*(_keys(inner, depth - 1) for inner in value.values()))
-    if isinstance(value, list) and depth:
-        return set().union(*(_keys(inner, depth - 1) for inner in value[:50]))
-    return set()
+        yield from value.items()
+    inner = value.values() if isinstance(value, dict) else value[:50] if isinstance(value, list) else ()
+    for one in inner if depth else ():
+        yield from _fields(one, depth - 1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from conformance.oracle.answers import TRANSIENT
 from conformance.oracle.bodies import is_infrastructure
+from conformance.oracle.extras import also_right
 from conformance.oracle.ids import IdKind, id_segment, read_id
 from conformance.oracle.unavailable import is_hang
 from conformance.record import Exchange
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
 _OTHERS = ("new_order", "query_order", "open_orders", "my_trades")
-_GATEWAY = (502, 504)  # what stands before the exchange has had no answer from it
+_GATEWAY = frozenset({502, 504, *range(520, 525)})  # what stands before the exchange has had no answer from it
 _FEWEST = 8  # cases
 _FEW = 2  # cancels
 _MANY, _LONG_S = 20, 30.0  # cancels, and s
@@ -47,6 +48,7 @@ class Silence:
         self._refused = (0, 0.0, 0.0)
         self.spared = set(_KINDS)  # the kinds of trouble that no other request has met
         self.met: dict[str, dict[str, Exchange]] = {kind: {} for kind in _KINDS}  # by case: a cancel that met it
+        self._lets_flaws_by = False  # whether a cancel with a spoiled credential got another answer than 429
 
     def add(self, exchange: Exchange, base_path: str) -> None:
         """Count an exchange, but for those that are sent at once or may be dropped on the way for what they are."""
@@ -61,6 +63,7 @@ class Silence:
             if response is not None and response.status in (200, 503):
                 self._count_refusal(exchange, response.status == 503)
             self._succeeded = self._succeeded or (response is not None and response.status == 200)
+            self._lets_flaws_by |= response is not None and response.status != 429 and _is_flawed(exchange)
             if kind and exchange.request.body is None and _is_plain(exchange, base_path):
                 self.met[kind].setdefault(exchange.case, exchange)
 
@@ -94,8 +97,13 @@ class Silence:
         """Whether that is certain, and no cancel at all has been answered."""
         return self._lost == self.cancels and self.is_silent
 
+    def _counted(self, kind: str) -> list[Exchange]:
+        """Those that met it, without bad logins of which only so many a second are answered."""
+        met = self.met[kind].values()
+        return [e for e in met if not (kind == "limited" and self._lets_flaws_by and _is_flawed(e))]
+
     def _is_certain(self, kind: str) -> bool:
-        count = len(self.met[kind])
+        count = len(self._counted(kind))
         if kind not in self.spared or count < _FEWEST:
             return False
         return (self.cancels / (self.cancels + self.others)) ** count < _CHANCE
@@ -105,7 +113,7 @@ class Silence:
         for kind, (requirement, what, expected) in _KINDS.items():
             if not self._is_certain(kind):
                 continue
-            met = list(self.met[kind].values())
+            met = self._counted(kind)
             seen = met[0].error or str(met[0].response.status if met[0].response else None)
             judge.broken(
                 requirement,
@@ -128,6 +136,12 @@ def _trouble(exchange: Exchange) -> str:
     return "lost" if response.status in _GATEWAY else "limited" if response.status == 429 else ""
 
 
+def _is_flawed(exchange: Exchange) -> bool:
+    return exchange.auth is None or exchange.auth.flaw is not None
+
+
 def _is_plain(exchange: Exchange, base_path: str) -> bool:
+    if also_right(exchange):  # it can be refused in some way for what it carries beyond the page
+        return False
     segment = id_segment(exchange.request.target, base_path)
     return segment is not None and read_id(segment).kind is IdKind.UUID

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.record import Note
 
-from .rows import ORDER, OTHER, Paper, canceled, order
+from .rows import CREATED, ORDER, OTHER, Paper, canceled, order
 
 
 def test_open_order_is_canceled(paper: Paper) -> None:
@@ -274,9 +274,19 @@ def test_refusals_give_nothing_away(paper: Paper, answer: dict[str, object]) -> 
     assert paper.found() == ["cancel.answers.no-leak"]
 
 
-def test_harmless_extras_are_left_open(paper: Paper) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"request_id": "r-1", "type": "about:blank"},
+        {"type": "https://docs.example.org/app/spot/errors.html", "quantity": None},
+        {"remaining": 59, "created_at": CREATED + 3600},  # of a rate limit, of the refusal
+        {"page": '<script src="/app/static/main.js"></script>'},
+    ],
+)
+def test_harmless_extras_are_left_open(paper: Paper, more: dict[str, object]) -> None:
     paper.place()
-    paper.cancel(403, {"error": "FORBIDDEN", "request_id": "r-1", "type": "about:blank"}, by="counterparty")
+    paper.cancel(403, {"error": "FORBIDDEN", **more}, by="counterparty")
+    paper.cancel(401, {"error": "UNAUTHORIZED", "request_id": "0123456789abcdef" * 4}, flaw="cancel.jwt.garbage")
     paper.cancel(200, {**canceled(paper.now), "client_order_id": "x", "venue_seq": 7})
     assert paper.found() == []
 

@@ -128,3 +128,13 @@ def test_that_all_cancels_are_refused(paper: Paper, count: int, served: int | No
     for number in range(count):
         paper.cancel(200 if number == served else 404 if number % 3 == 0 else 503)
     assert paper.judge().silence.is_refusing == refusing
+
+
+@pytest.mark.parametrize(("answered", "found"), [(True, False), (False, True)])
+def test_bad_logins_that_are_limited(paper: Paper, answered: bool, found: bool) -> None:
+    """A gateway may answer so many bad logins a second, and nobody else sends any; not to answer any is wrong."""
+    for number in range(14):
+        paper.place(order(id=ORDER.replace("9", format(number, "x"))))
+        status = 401 if answered and number < 2 else 429
+        paper.cancel(status, "" if status == 429 else None, flaw="cancel.jwt.garbage").case = f"paper::{number}"
+    assert (STATUS in paper.found()) == found
