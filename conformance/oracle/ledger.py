@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from conformance.oracle.amounts import decimal_of, vwap
-from conformance.record import Exchange
+from conformance.record import Exchange, Take
 
 _NOTHING = Decimal(0)
 LIVE = ("open", "partially_filled")  # the statuses of an order that is on the book
@@ -121,6 +121,7 @@ class Ledger:
         self.orders: dict[str, Order] = {}
         # those that were live, or handed out, since somebody last asked for the live ones
         self._current: dict[str, Order] = {}
+        self.others_trade = False  # whether an order of ours has met somebody else's, by its price
         self._texts: dict[tuple[str, ...], tuple[str, ...]] = {}  # those that many orders share, kept once
 
     def get(self, order_id: str | None) -> Order | None:
@@ -207,13 +208,31 @@ class Ledger:
                     continue
             order.state = State.UNSURE
 
+    def _meets_others(self, order: Order, planned: list[Take], answer: dict[str, Any]) -> bool:
+        """Whether an order filled at a better price than planned, at which none of ours has ever been."""
+        rows = answer.get("fills")
+        if not isinstance(rows, list):
+            return False
+        prices = [decimal_of(row.get("price")) for row in rows if isinstance(row, dict)]
+        meant = [Decimal(take.price) for take in planned]
+        buys = order.side == "buy"
+        better = [
+            p for p in prices if p is not None and (p < max(meant) if buys else p > min(meant)) and p not in meant
+        ]
+        # an order of ours that was canceled, and is met all the same, is another matter
+        return any(
+            all(other.price != p or other.side == order.side for other in self.orders.values()) for p in better
+        )
+
     def _fill(self, order: Order, exchange: Exchange, answer: dict[str, Any]) -> None:
         planned = exchange.takes or []
         answered = decimal_of(answer.get("filled_qty"))
         if not planned and not answered:
             return
         total = sum([Decimal(take.quantity) for take in planned], _NOTHING)
-        if answered is not None and answered != total:
+        met_others = bool(planned) and self._meets_others(order, planned, answer)
+        self.others_trade |= met_others
+        if answered is not None and (answered != total or met_others):
             order.exact = False
             if answered > 0:
                 order.fills.append((order.price or Decimal(0), answered))

@@ -31,6 +31,7 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     accepted = response.status == 200 and isinstance(answer, dict)
     if accepted:
         order = judge.ledger.place(exchange, sent, answer)
+        judge.quiet = judge.quiet and not judge.ledger.others_trade
         if order is not None and not order.exact and not judge.quiet:
             judge.ledger.doubt(exchange, sent)  # what it met in place of what was planned, nobody knows
         _judge_newborn(judge, exchange, sent, answer)

@@ -39,6 +39,7 @@ from conformance.target.signing import ApiKeyAuth, JwtAuth
 from conformance.target.transport import Transport
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
+_LATE_LISTS, _LATE_LIST_S = 2, 0.5  # times that a list of fills is waited for in vain, and how many s
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
 SHORT_LIST = 100  # fills: those of a case, or of a race, are among the newest
 LONG_LIST = 500  # fills: those of an order that was placed long before are mostly among so many
@@ -83,6 +84,7 @@ class Venue:
         self.given_up: set[str] = set()
         self.closed: str | None = None  # why no order can be placed at all
         self.suspicions = _SUSPICIONS
+        self.late_lists = _LATE_LISTS
         self.halts = _HALTS
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
@@ -455,9 +457,7 @@ class Venue:
             response = exchange.response
             if response is not None and not is_infrastructure(response) and not is_transient(response):
                 if order is not None and order.id in self.judge.pending:
-                    self.trades(order.account)  # not what was planned: did somebody else trade with it?
-                if order is not None and order.id in self.judge.pending:
-                    self.look(order)
+                    self._who_met(order)
                 self.lasting[kind] = 0
                 return exchange
             attempts.append(exchange.n)
@@ -485,6 +485,21 @@ class Venue:
     def refuses_for_good(self) -> bool:
         """Whether it is certain that the target refuses some cancels without end, and so waiting is in vain."""
         return self.judge.tallies["cancel.unavailable.unwarranted"].is_certain()
+
+    def _who_met(self, order: Order) -> None:
+        """It is not as it was planned: ask whether somebody else traded with it."""
+        self._list_fills({order.account}, [order], SHORT_LIST)
+        if order.id in self.judge.pending:
+            self.look(order)
+
+    def _list_fills(self, accounts: set[str], waiting: list[Order], limit: int) -> None:
+        """List the fills that would explain what orders are like; a target may list them a little later."""
+        if waiting and self.late_lists > 0 and not self.settings.embedded:
+            time.sleep(_LATE_LIST_S)
+        for name in accounts:
+            with suppress(Trouble, LimitReached):
+                self.trades(name, limit=limit)
+        self.late_lists -= any(order.exact for order in waiting)  # in vain: nobody else traded with it
 
     def _patience(self, kind: tuple[object, ...], most: int) -> int:
         """How often, `most` times at most, a request of this kind is tried that is refused for the time being."""
@@ -547,14 +562,13 @@ class Venue:
 
     def ask_who_traded(self) -> None:
         """List the fills that findings wait for (of this case, beside others): it may have been a stranger."""
-        waiting = [
+        orders = [
             self.judge.ledger.get(order_id)
             for order_id, suspicion in list(self.judge.pending.items())
             if not self.shared or suspicion.is_of(self.case)
         ]
-        for name in {order.account for order in waiting if order is not None}:
-            with suppress(Trouble, LimitReached):
-                self.trades(name, limit=LONG_LIST)
+        waiting = [order for order in orders if order is not None]
+        self._list_fills({order.account for order in waiting}, waiting, LONG_LIST)
 
     # ------------------------------------------------------------------ around a case
 
