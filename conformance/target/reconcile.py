@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from conformance.record import Exchange
 from conformance.target.client import Call
 from conformance.target.journal import Left
 from conformance.target.recover import cancel_ghost
-from conformance.target.trouble import Trouble
+from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
 
 _LIVE = ("open", "partially_filled")
@@ -61,6 +62,8 @@ def reconcile(venue: Venue, left: Left) -> Outcome:
     Once a signal has asked the process to end, that is done without patience, and ended `stop.HURRY_S` s after it.
     """
     venue.restart("cleanup", "cleanup")
+    with suppress(Undecidable):  # with an old one if there is no other
+        venue.give_up_expiring()
     try:
         return _patiently(venue, left)
     except _Hurry:

@@ -13,6 +13,7 @@ import hmac
 import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import httpx
 
@@ -139,6 +140,16 @@ class JwtAuth(httpx.Auth):
 def decode_segment(segment: str) -> bytes:
     """The bytes of a base64url segment of a JWT."""
     return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+@lru_cache(8)
+def expiry_of(token: str) -> float | None:
+    """When (Unix s) a JWT expires by its own claim, None if it does not say."""
+    try:
+        at = json.loads(decode_segment(token.split(".")[1])).get("exp")
+    except (ValueError, IndexError, AttributeError):
+        return None
+    return float(at) if isinstance(at, (int, float)) else None
 
 
 def encode_segment(data: bytes | dict[str, object]) -> str:

@@ -35,10 +35,11 @@ from conformance.target.convoy import Placing, Weather
 from conformance.target.market import Band, Rules
 from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
-from conformance.target.signing import ApiKeyAuth, JwtAuth
+from conformance.target.signing import ApiKeyAuth, JwtAuth, expiry_of
 from conformance.target.transport import Transport
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 
+_CASE_S = 15.0  # s that a token must still be good for when a case begins
 _LATE_LISTS, _LATE_LIST_S = 2, 0.5  # times that a list of fills is waited for in vain, and how many s
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
 SHORT_LIST = 100  # fills: those of a case, or of a race, are among the newest
@@ -85,6 +86,7 @@ class Venue:
         self.closed: str | None = None  # why no order can be placed at all
         self.suspicions = _SUSPICIONS
         self.late_lists = _LATE_LISTS
+        self.began = time.time()
         self.halts = _HALTS
         self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
         self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
@@ -157,6 +159,20 @@ class Venue:
         else:
             self.settings = replace(self.settings, counterparty=rest if rest.schemes else None)
         return True
+
+    def give_up_expiring(self) -> None:
+        """Use no token any more that may expire before a case ends. Raises Undecidable if the owner has no other.
+
+        One that had expired when the run began, and is accepted, is as good as any.
+        """
+        now = time.time() + self.clock.offset
+        for name, account in self.settings.accounts.items():
+            end = expiry_of(account.jwt) if account.jwt else None
+            if end is None or not self.began < end < now + _CASE_S:
+                continue
+            why = f"the jwt of the {name} account expires during the run: give one that is good for longer"
+            if not self.give_up(name, "jwt", why):
+                raise Undecidable(why)
 
     def default_scheme(self, name: str) -> str:
         """The scheme used for set-up: JWT if there is one, since it needs no clock."""

@@ -158,6 +158,13 @@ SITUATIONS: dict[str, Situation] = {
         held=(*PLAIN, "cancel.errors.forbidden"),
         not_held=("cancel.success.by-jwt",),
     ),
+    "tokens that are soon no good": Situation(
+        settings=Settings(jwt_lifetime_s=12),
+        status=0,
+        run=("the jwt of the owner account expires during the run: give one that is good for longer",),
+        held=("cancel.success.by-api-key", "cancel.key.signature.altered"),
+        not_held=("cancel.success.by-jwt",),
+    ),
     "read-only key": Situation(
         settings=hook("read_only_keys"),
         doctor=(
