@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from conformance.oracle.ledger import Order, State
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
+from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.signing import ApiKeyAuth
 from conformance.target.states import OTHER_ACCOUNT, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
@@ -18,6 +20,7 @@ from conformance.target.venue import LONG_LIST, Credential, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
 _OLDEST = 5.3  # s: longer than a signed request is good for
+_FIRST = "the other user's"  # whose credential has tried to cancel the witness that is canceled itself
 _CASE = "aged::provide"  # whose orders they are until they are asked for
 _STALE_MS, _PATIENCE_MS = 5300, 4000  # how old a timestamp is refused; how long that is waited for
 _GONE = 1.5  # s after which an order that has ended must be as it was, and another second has begun
@@ -33,8 +36,8 @@ def _wait_until(moment: float) -> None:
 class Aged:
     """A set of orders, of each kind for each credential, placed when the run begins, and some that end then.
 
-    `witness` is one more, which is canceled after them: what others do must not change it. Another user has
-    tried to cancel it, and somebody without credentials `other_witness`.
+    `witnesses` are more of them, of which the first is canceled after all others: what others do must not change
+    them. Somebody has tried to cancel each: another user by each credential, one without any, one by a wrong one.
     """
 
     def __init__(self, venue: Venue, states: States) -> None:
@@ -46,8 +49,7 @@ class Aged:
         self._canceled: list[Order] = []
         self._ended: list[Order] = []
         self.windows: list[str] = []  # spans of time in which an order had its fills that was canceled since
-        self.witness: Order | None = None
-        self.other_witness: Order | None = None
+        self._witnesses: dict[str, Order] = {}
         self._signed_ms: int | None = None  # the timestamp of a signed query that was accepted
         self._lock = threading.Lock()
 
@@ -65,27 +67,35 @@ class Aged:
             self._provide(kinds)
             if any(isinstance(self._problem.get(kind), Trouble) for kind in kinds):
                 self._provide(kinds)  # once more what is lacking
-        tasks = [self._provide_witness, self._provide_other_witness, self._provide_signed, self._provide_canceled]
+        witnesses = [partial(self._provide_witness, *one) for one in self._refused_credentials()]
+        tasks: list[Callable[[], None]] = [*witnesses, self._provide_signed, self._provide_canceled]
         self.venue.client.together(tasks)
         self._tidy()
 
-    def _provide_witness(self) -> None:
-        with suppress(Trouble, Undecidable, NotExercised):
-            self.witness = self.states.open("sell")
-            self.venue.look(self.witness)
-            if self.venue.settings.counterparty is not None:  # what comes of it may come later
-                self.venue.cancel(self.witness, by="counterparty")
+    def _refused_credentials(self) -> list[tuple[str, str, Callable[[], Credential]]]:
+        """A name, the side of the order, and the credential that may not cancel it."""
+        venue = self.venue
+        return [
+            (_FIRST, "sell", lambda: venue.credential("counterparty")),
+            ("none", "sell", lambda: spoiled_jwt(venue, JWT_FLAWS[0])),
+            (
+                "the other user's second",
+                "buy",
+                lambda: venue.credential("counterparty", venue.account("counterparty").schemes[-1]),
+            ),
+            ("wrong", "buy", lambda: wrongly_signed(venue, venue.account("owner").schemes[-1])),
+        ]
 
-    def _provide_other_witness(self) -> None:
+    def _provide_witness(self, name: str, side: str, credential: Callable[[], Credential]) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
-            self.other_witness = self.states.open("sell")
-            self.venue.look(self.other_witness)
-            self.venue.cancel(self.other_witness, credential=spoiled_jwt(self.venue, JWT_FLAWS[0]))
+            order = self._witnesses[name] = self.states.open(side)
+            self.venue.look(order)
+            self.venue.cancel(order, credential=credential())  # what comes of it may come later
 
     @property
     def witnesses(self) -> list[Order]:
-        """Both, as far as they could be had."""
-        return [order for order in (self.witness, self.other_witness) if order is not None]
+        """All, as far as they could be had."""
+        return list(self._witnesses.values())
 
     def _provide_signed(self) -> None:
         with suppress(Trouble, Undecidable, NotExercised):
@@ -114,7 +124,7 @@ class Aged:
 
     def _tidy(self) -> None:
         """Cancel what was placed and did not become what it should be: others would meet it."""
-        kept = {order.id for order in (*self._orders.values(), *self.witnesses) if order is not None}
+        kept = {order.id for order in (*self._orders.values(), *self.witnesses)}
         self.venue.sweep(lambda order: order.case == _CASE and order.id not in kept)
 
     def _provide_one(self, kind: str, schemes: list[str]) -> None:
@@ -193,10 +203,10 @@ class Aged:
         return self._signed_at(stamp_ms, Auth("owner", "api_key", "cancel.key.timestamp.stale", how=how))
 
     def oldest(self) -> Order:
-        """The witness, or another order if it was lost, when it is older than the window of a signed request."""
-        order = self.witness
+        """The first witness, or another order if it was lost, once it is older than a signed request may get."""
+        order = self._witnesses.get(_FIRST)
         if order is None or order.state is not State.LIVE:
-            order = self.witness = self.states.open("sell")
+            order = self._witnesses[_FIRST] = self.states.open("sell")
         order.case = self.venue.case
         _wait_until(order.placed[1] + _OLDEST)
         return order

@@ -269,6 +269,19 @@ def forbidden_cancels_are_carried_out_later(ref: Reference) -> None:
     despite(ref, 403, lambda request, order: drop_later(ref, order))
 
 
+@fault("cancel.refusals.unauthorized")
+def badly_signed_cancels_are_carried_out_later(ref: Reference) -> None:
+    """A cancel with a bad signature of a known key is answered with 401, and carried out a second later."""
+    keys = ref.auth.accounts_by_key
+    despite(
+        ref,
+        401,
+        lambda request, order: (
+            drop_later(ref, order) if request.headers.get("x-mbx-apikey", "").encode() in keys else None
+        ),
+    )
+
+
 def _traded_with(ref: Reference, order: Order) -> set[str]:
     """The ids of the orders on the other side of an order's fills."""
     trades = [trade for account in ref.auth.accounts_by_key.values() for trade in all_trades(ref, account)]
