@@ -2,7 +2,7 @@
 
 It works in bash 3.2 (macOS) and later. What the functions share: `$QUERY $BODY $KEY $SECRET $TIMESTAMP $HEADER` are
 a signed request in the making (`draft`); `sign` makes `$SENT` (the query string) and `$SIGNATURE` of them; `$JWT`
-and `$AUTH` are a token and the Authorization header made of it, `$BESIDE` is a header that goes with an API key.
+and `$AUTH` are a token and the Authorization header made of it, `$BESIDE` is one that goes with them or an API key.
 An unset variable is left out of the request, an empty one is sent empty.
 """
 
@@ -56,9 +56,16 @@ by_key() { # METHOD PATH [curl options…]: sends what was drafted and signed
   else send "$method" "$path" "$query" "$BODY" "$@"
   fi
 }
-token() { WHO=$1 JWT=$(secret "$1_JWT") HEADER_OF_AUTH=Authorization; AUTH="Bearer $JWT"; }
+token() { # WHO: a request by JWT
+  WHO=$1 JWT=$(secret "$1_JWT") HEADER_OF_AUTH=Authorization; AUTH="Bearer $JWT"
+  OTHER=COUNTERPARTY; [ "$WHO" = OWNER ] || OTHER=OWNER
+  BESIDE=''
+}
 by_jwt() { # METHOD PATH QUERY BODY [curl options…]
-  if [ -n "${AUTH+set}" ]; then send "$@" -H "${HEADER_OF_AUTH:-Authorization}: $AUTH"; else send "$@"; fi
+  if [ -z "${AUTH+set}" ]; then send "$@"
+  elif [ -n "${BESIDE:-}" ]; then send "$@" -H "${HEADER_OF_AUTH:-Authorization}: $AUTH" -H "$BESIDE"
+  else send "$@" -H "${HEADER_OF_AUTH:-Authorization}: $AUTH"
+  fi
 }
 send() { # METHOD PATH QUERY BODY [curl options…]: prints request and answer, keeps $STATUS and $ANSWER
   local method=$1 target=$ROOT$2${3:+?$3} body=$4 out; shift 4

@@ -18,8 +18,9 @@ from conformance.bash import PRELUDE, helpers_for
 from conformance.oracle.bodies import is_infrastructure, is_transient
 from conformance.oracle.findings import Finding
 from conformance.record import Auth, Exchange, Header
-from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw, jwt_flaw
-from conformance.suite.key_flaws import FORGED_TOKEN, KEY_FLAWS
+from conformance.suite import two_credentials
+from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw
+from conformance.suite.key_flaws import KEY_FLAWS
 from conformance.suite.tampering import KeyFlaw
 
 _TAIL = re.compile(r"(?:^|&)timestamp=[^&]*&signature=[^&]*$")
@@ -119,9 +120,10 @@ def recipe_of(auth: Auth) -> str | None:
         return f"TIMESTAMP=$((TIMESTAMP {match[1][0]} {int(match[1][1:])})); sign"
     if match := re.fullmatch(r"header ([A-Za-z-]{1,40})", auth.how):
         return f"HEADER={match[1]}; sign" if auth.scheme == "api_key" else f"HEADER_OF_AUTH={match[1]}; :"
-    if auth.how == FORGED_TOKEN:
-        forge = jwt_flaw("another letter").bash
-        return f'sign; JWT=$(secret "${{OTHER}}_JWT"); {forge}; BESIDE="Authorization: $AUTH"'
+    if match := re.fullmatch(r"([a-z]+=\d+) behind the timestamp", auth.how):
+        return f'QUERY="timestamp=$TIMESTAMP&{match[1]}"; unset TIMESTAMP; sign'
+    if (pair := two_credentials.in_bash(auth)) is not None:
+        return pair
     if match := re.fullmatch(r"scheme ([A-Za-z]{1,20})", auth.how):
         return f'AUTH="{match[1]} $JWT"'
     return None
@@ -189,25 +191,31 @@ class _Writer:
         if recipe is None:
             return None
         if x.auth.scheme == "jwt":
-            if recipe.endswith(":") or re.search(r"\$JWT|parts|guessed", recipe):
+            if recipe.endswith(":") or re.search(r"\$JWT|parts|guessed|BESIDE", recipe):
                 self._need(who, "JWT", *(["API_SECRET"] if "API_SECRET" in recipe else []))
                 lines = [f"token {who}" if recipe == ":" else f"token {who}; {recipe}"]
             else:
                 if x.auth.how == "expired":
                     self._need(who, "EXPIRED_JWT")
                 lines = [recipe]
+            self._need_other(who, recipe)
             return [*lines, f"by_jwt {method} {place} {self._raw(query)} {text}{options}"]
         flaw = flaw_of(x.auth)
         query = flaw.query if isinstance(flaw, KeyFlaw) else _TAIL.sub("", query)
         self._need(who, "API_KEY", "API_SECRET")
-        if "$OTHER" in recipe or "${OTHER}" in recipe:
-            secrets = ["JWT"] if "_JWT" in recipe else ["API_KEY", "API_SECRET"]
-            self._need("COUNTERPARTY" if who == "OWNER" else "OWNER", *secrets)
+        if "${WHO}_JWT" in recipe:
+            self._need(who, "JWT")
+        self._need_other(who, recipe)
         where = f"PLACE={place}; " if "$PLACE" in recipe else ""
         return [f"draft {who} {self._raw(query)} {text}; {where}{recipe}", f"by_key {method} {place}{options}"]
 
     def _need(self, who: str, *secrets: str) -> None:
         self.needs.update(f"SPOT_CONFORMANCE_{who}_{secret}" for secret in secrets)
+
+    def _need_other(self, who: str, recipe: str) -> None:
+        if "$OTHER" in recipe or "${OTHER}" in recipe:
+            secrets = ["JWT"] if "_JWT" in recipe else ["API_KEY", "API_SECRET"]
+            self._need("COUNTERPARTY" if who == "OWNER" else "OWNER", *secrets)
 
     def _headers(self, x: Exchange) -> str:
         rows = [

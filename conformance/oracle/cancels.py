@@ -457,6 +457,12 @@ def judge_other_method(judge: Judge, exchange: Exchange) -> None:
         judge.act(exchange, "cancel.errors.other-methods", order)
 
 
+def judge_other_path(judge: Judge, exchange: Exchange) -> None:
+    """A DELETE on a path that no page names: any answer is right, and none at all, but not what it aims at."""
+    if exchange.aim is not None:
+        judge.act(exchange, exchange.aim, None)
+
+
 def judge_persistent(judge: Judge, note: Note) -> None:
     """A request that was never served although others around it were: no passing trouble explains that.
 

@@ -15,9 +15,12 @@ _QUERY = frozenset({400, 414, 422})
 _NOT_UTF_8 = frozenset({404})  # some frameworks know no resource with such a query
 _HEADERS = frozenset({400, 431})
 _BOTH_CREDENTIALS = frozenset({400})  # what is answered to a JWT and an API key at once is left open
+_OF_TWO = frozenset({400, 401, 403, 404, 409, 422})  # the same where both are good: any refusal
+_NOT_YOURS_TO_SAY = frozenset({400, 403, 431})  # a client that writes a gateway's own headers can be turned away
 _BODY = frozenset({400, 411, 413, 415, 417, 422})
 _DOCUMENTED_QUERY = ("timestamp", "signature")
 _CREDENTIALS = ("authorization", "x-mbx-apikey")
+_GATEWAYS = frozenset({"forwarded", "x-forwarded-for", "x-real-ip"})
 _EXPECTED_HEADERS = frozenset(
     {
         "accept",
@@ -37,13 +40,15 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     """The statuses that are right besides the ordinary ones because of what the request carries.
 
     A request with a spoiled credential is about that, and is held to the ordinary answers, unless it repeats a
-    documented parameter or has another one, or has credentials of both kinds or a body: which of two flaws is
-    judged first is left open.
+    documented parameter or has another one, or has credentials of both kinds, a body or a header that only
+    gateways write: which of two flaws is judged first is left open.
     """
     request, found = exchange.request, frozenset[int]()
     headers = {name.lower() for name, _ in request.headers}
     if headers.issuperset(_CREDENTIALS):
-        found |= _BOTH_CREDENTIALS
+        found |= _OF_TWO if exchange.auth is not None and exchange.auth.either else _BOTH_CREDENTIALS
+    elif len(request.headers) > len(headers):  # a credential that stands twice is no credential to some
+        found |= _HEADERS
     query = request.target.partition("?")[2]
     names = [pair.partition("=")[0] for pair in query.split("&") if pair] if query else []
     if request.body is not None:
@@ -53,6 +58,8 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     if exchange.auth is not None and exchange.auth.flaw is not None:
         # a parameter that stands twice, or that nobody knows, can be refused before anybody looks at the signature
         beyond = any(name not in _DOCUMENTED_QUERY or names.count(name) > 1 for name in names)
+        if not _GATEWAYS.isdisjoint(headers):
+            found |= _NOT_YOURS_TO_SAY
         return found | _of_query(query) if beyond else found
     signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
     if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):

@@ -11,6 +11,9 @@ from uuid import UUID
 import msgspec
 
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_AND_MORE = re.compile(
+    r".[;:]|\.$"
+)  # behind these a router may look for something else than the id, and not find it
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
 _LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
 
@@ -83,7 +86,7 @@ def read_id(segment: str) -> PathId:
     spelled = _other_spelling(text)
     if spelled is not None:
         return PathId(IdKind.SPELLING, spelled)
-    return PathId(IdKind.MALFORMED, None)
+    return PathId(IdKind.HOSTILE if _AND_MORE.search(text) else IdKind.MALFORMED, None)
 
 
 def id_segment(target: str, base_path: str) -> str | None:

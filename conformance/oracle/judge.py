@@ -39,6 +39,7 @@ _TOUCHED_BY_OTHERS = ("cancel.effects.", "cancel.races.", "cancel.refusals.", "c
 _EXCHANGES: dict[str, tuple[Callable[[Judge, Exchange], None], ...]] = {
     "cancel_order": (cancels.judge_cancel,),
     "other_method": (cancels.judge_other_method,),
+    "other_path": (cancels.judge_other_path,),
     "new_order": (probes.judge_new_order,),
     "query_order": (reads.judge_query,),
     "open_orders": (lists.judge_open_orders, room.judge_clashes),

@@ -24,7 +24,6 @@ from conformance.target.venue import Credential, Venue
 
 _MINUTE, _DAY = 60_000, 86_400_000  # ms
 _TIME = "cancel.key.timestamp."
-FORGED_TOKEN = "beside a forged token of the other user"
 
 KEY_FLAWS = (
     *SIGNATURE_FLAWS,

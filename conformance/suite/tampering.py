@@ -82,6 +82,15 @@ def stamp(change: Callable[[int], str | None]) -> Tamper:
     return tamper
 
 
+def put_behind(parameter: str) -> Tamper:
+    """Put a parameter behind the timestamp."""
+
+    def tamper(draft: Draft) -> None:
+        draft.query, draft.timestamp = f"{draft.signed_query}&{parameter}", None
+
+    return tamper
+
+
 def use_other_secret(draft: Draft) -> None:
     """Sign with the other account's secret."""
     assert draft.other is not None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
-from uuid import NAMESPACE_URL, UUID, uuid1, uuid4, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid1, uuid3, uuid4, uuid5
 
 import pytest
 
@@ -104,7 +104,8 @@ def test_mangled_id_of_a_live_order(venue: Venue, states: States, scheme: str) -
     wildcards = ("_" + order.id[1:], order.id[:-1] + "%25", order.id[:-1] + "*")
     letters = "o" + order.id[1:].replace("0", "o").replace("1", "l")  # as Crockford's base 32 reads them
     quoted = (f"%22{order.id}%22", f"'{order.id}'")
-    for segment in (*mangled, *blanks, *wildcards, *quoted, order.id + ".json", letters):
+    endings = (".json", ".", ":cancel", "%2Fx")
+    for segment in (*mangled, *blanks, *wildcards, *quoted, *(order.id + end for end in endings), letters):
         venue.cancel(segment, scheme=scheme)
         venue.look(order)
     venue.cancel(order, scheme=scheme)
@@ -143,9 +144,10 @@ def test_empty_id(venue: Venue, states: States, scheme: str) -> None:
 def test_unknown_id(venue: Venue, states: States, scheme: str) -> None:
     """An id that no order has is not found, and no order changes for it."""
     own = states.open("buy")
-    by_time = str(uuid4())
-    by_time = f"{by_time[:14]}7{by_time[15:]}"  # version 7, for which Python has no function yet
-    for unknown in (uuid4(), uuid4(), uuid1(), uuid5(NAMESPACE_URL, own.id), by_time):
+    named = (uuid3(NAMESPACE_URL, own.id), uuid5(NAMESPACE_URL, own.id))
+    # versions 2 and 7, for which Python has no function yet
+    by_account, by_time = (f"{text[:14]}{version}{text[15:]}" for version in "27" for text in [str(uuid4())])
+    for unknown in (uuid4(), uuid4(), uuid1(), by_account, *named, by_time):
         venue.cancel(str(unknown), scheme=scheme)
     for special in (UUID(int=0), UUID(int=2**128 - 1)):
         venue.cancel(str(special), scheme=scheme)

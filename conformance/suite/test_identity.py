@@ -2,12 +2,15 @@
 
 import json
 import re
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import jwt
 import pytest
 
 from conformance.oracle.ledger import Order
+from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
+from conformance.target.client import Call, again
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised
 from conformance.target.venue import Venue
@@ -38,11 +41,14 @@ def test_id_in_query_beside_unknown_id(venue: Venue, states: States, scheme: str
 
 
 @pytest.mark.exercises("cancel.identity.path-only")
-def test_id_in_body(venue: Venue, states: States) -> None:
+@pytest.mark.parametrize("form", ["json", pytest.param("fields", marks=pytest.mark.profile("standard"))])
+def test_id_in_body(venue: Venue, states: States, form: str) -> None:
     """A body that names another order changes nothing either. (By JWT: how a DELETE's body is signed is open.)."""
     named, other = states.open("buy"), states.open("buy")
-    body = json.dumps({"id": other.id, "orderId": other.id, "order_id": other.id})
-    venue.cancel(named, scheme="jwt", body=body, aim="cancel.identity.path-only")
+    told = dict.fromkeys(("id", "orderId", "order_id"), other.id)
+    body = json.dumps(told) if form == "json" else urlencode(told)
+    headers = {"Content-Type": "application/json" if form == "json" else "application/x-www-form-urlencoded"}
+    venue.cancel(named, scheme="jwt", body=body, headers=headers, aim="cancel.identity.path-only")
     venue.look(other)
     venue.look(named)
 
@@ -51,7 +57,8 @@ def test_id_in_body(venue: Venue, states: States) -> None:
 def test_id_in_header(venue: Venue, states: States, scheme: str) -> None:
     """A header that names another order changes nothing."""
     named, other = states.open("buy"), states.open("buy")
-    headers = {"X-Order-Id": other.id, "X-Original-URL": f"/spot/orders/{other.id}"}
+    urls = dict.fromkeys(("X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri"), f"/spot/orders/{other.id}")
+    headers = {"X-Order-Id": other.id, **urls}
     venue.cancel(named, scheme=scheme, headers=headers, aim="cancel.identity.path-only")
     venue.look(other)
     venue.look(named)
@@ -59,12 +66,58 @@ def test_id_in_header(venue: Venue, states: States, scheme: str) -> None:
 
 @pytest.mark.exercises("cancel.errors.forbidden", "cancel.refusals.forbidden")
 def test_caller_in_header(venue: Venue, states: States, scheme: str) -> None:
-    """Headers that gateways tell the caller's name by, sent by a client, do not make it another user."""
+    """Headers that gateways tell the caller's name by, sent by a client, do not make it another user.
+
+    Nor do query parameters.
+    """
     order = states.open(account="counterparty")
     name = _subject(venue.account("counterparty").jwt)
     headers = dict.fromkeys(("X-Forwarded-User", "X-User-Id", "X-Remote-User", "X-Account-Id", "Remote-User"), name)
     venue.cancel(order, scheme=scheme, headers=headers)
     venue.look(order)
+    names = ("account", "accountId", "account_id", "user", "userId", "user_id")
+    venue.cancel(order, scheme=scheme, query=urlencode(dict.fromkeys(names, name)))
+    venue.look(order)
+
+
+_NEARBY = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+
+
+@pytest.mark.exercises("cancel.jwt.missing", "cancel.refusals.unauthorized")
+def test_nobody_from_nearby(venue: Venue, states: States) -> None:
+    """Headers that gateways tell by where a request comes from, sent by a client, are no credentials."""
+    order = states.open()
+    venue.cancel(order, credential=spoiled_jwt(venue, jwt_flaw("no credentials")), headers=_NEARBY)
+    venue.look(order)
+
+
+@pytest.mark.profile("standard")
+@pytest.mark.exercises("cancel.jwt.missing", "cancel.refusals.unauthorized")
+def test_nobody_on_a_path_beside(venue: Venue, states: States) -> None:
+    """Where a path is taken for the documented one that it resembles, it needs the same credentials.
+
+    What else is answered there is left open.
+    """
+    order = states.open("sell")
+    nobody = spoiled_jwt(venue, jwt_flaw("no credentials"))
+    for path in (f"/spot/orders/{order.id}/", f"/spot//orders/{order.id}", f"/SPOT/ORDERS/{order.id}"):
+        venue.send(beside(venue.cancel_call(order, credential=nobody, aim="cancel.jwt.missing"), path))
+        venue.look(order)
+
+
+@pytest.mark.exercises("cancel.identity.whole-id")
+@pytest.mark.profile("standard")
+def test_path_that_goes_on(venue: Venue, states: States, scheme: str) -> None:
+    """What stands behind an id, set off by a slash, makes another path. Whatever that is, it cancels no order."""
+    order = states.open()
+    call = venue.cancel_call(order, scheme=scheme, aim="cancel.identity.whole-id")
+    venue.send(beside(call, f"/spot/orders/{order.id}/x"))
+    venue.look(order)
+
+
+def beside(call: Call, path: str) -> Call:
+    """The call on a path that no page names."""
+    return again(call, op="other_path", path=path)
 
 
 def _subject(token: str | None) -> str:

@@ -6,9 +6,9 @@ import pytest
 
 from conformance.record import Auth, Exchange
 from conformance.suite.aged import Aged
-from conformance.suite.jwt_flaws import jwt_flaw
-from conformance.suite.key_flaws import FORGED_TOKEN, KEY_FLAWS, key_flaw, spoiled_key, wrongly_signed
-from conformance.suite.tampering import KeyFlaw, set_fields
+from conformance.suite.key_flaws import KEY_FLAWS, key_flaw, spoiled_key, wrongly_signed
+from conformance.suite.tampering import KeyFlaw, put_behind
+from conformance.suite.two_credentials import PAIRS, Pair, both_of_one, two_users
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised
@@ -68,10 +68,17 @@ def test_escapes(venue: Venue, states: States, query: str) -> None:
     _cancel_with(venue, states, query, "cancel.key.signature.encoding")
 
 
-def _cancel_with(venue: Venue, states: States, query: str, aim: str) -> None:
-    """Cancel an order with these parameters, signed."""
+@pytest.mark.exercises("cancel.key.signature.extra-signed")
+def test_parameter_behind_the_timestamp(venue: Venue, states: States) -> None:
+    """What is signed is the query as it was sent, wherever the timestamp stands in it."""
+    credential = good_key(venue, put_behind("note=1"), "note=1 behind the timestamp")
+    _cancel_with(venue, states, "", "cancel.key.signature.extra-signed", credential)
+
+
+def _cancel_with(venue: Venue, states: States, query: str, aim: str, credential: Credential | None = None) -> None:
+    """Cancel an order with these parameters, signed, or with those that the credential brings along."""
     order = states.open()
-    answer = venue.cancel(order, credential=good_key(venue), query=query, aim=aim)
+    answer = venue.cancel(order, credential=credential or good_key(venue), query=query, aim=aim)
     venue.look(order)
     _check_served([answer])
 
@@ -101,17 +108,36 @@ def test_other_users_key(venue: Venue, states: States) -> None:
     venue.cancel(order, scheme="api_key")
 
 
-@pytest.mark.exercises("cancel.key.other-user", "cancel.errors.forbidden")
-def test_other_users_key_beside_a_forged_token(venue: Venue, states: States) -> None:
-    """A token that names the owner and is not signed by the target does not make another user's key the owner's."""
-    for name, scheme in (("owner", "jwt"), ("counterparty", "api_key")):
-        venue.credential(name, scheme)
-    forged = jwt_flaw("another letter").forge(venue.account("owner"))
-    beside = set_fields(headers={"Authorization": forged})
-    signer = ApiKeyAuth(venue.account("counterparty"), venue.clock.stamp_ms, before=beside)
+@pytest.mark.exercises("cancel.errors.forbidden")
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(
+            pair,
+            id=f"{pair.scheme} {pair.name}",
+            marks=[
+                pytest.mark.exercises(f"cancel.{'key' if pair.scheme == 'api_key' else 'jwt'}.other-user"),
+                *([] if pair is PAIRS[0] else [pytest.mark.profile("standard")]),
+            ],
+        )
+        for pair in PAIRS
+    ],
+)
+def test_other_users_credential_beside_one_that_proves_nothing(venue: Venue, states: States, pair: Pair) -> None:
+    """What names the owner without a signature of the owner's does not make another user's credential theirs."""
+    credential = two_users(venue, pair)
     order = states.open("sell")
-    auth = Auth("counterparty", "api_key", either=True, how=FORGED_TOKEN)
-    venue.cancel(order, credential=Credential(auth, signer))
+    venue.cancel(order, credential=credential)
+    venue.look(order)
+
+
+@pytest.mark.profile("standard")
+@pytest.mark.exercises("cancel.answers.status")
+def test_both_credentials(venue: Venue, states: States) -> None:
+    """A good API key beside a good token of the same user is accepted or refused, and no trouble."""
+    credential = both_of_one(venue)
+    order = states.open("buy")
+    venue.cancel(order, credential=credential)
     venue.look(order)
 
 

@@ -137,6 +137,22 @@ class JwtAuth(httpx.Auth):
         yield request
 
 
+class BesideAuth(httpx.Auth):
+    """Sends one more header line beside a credential, behind or in `front`, be it that another has its name."""
+
+    requires_request_body = True
+
+    def __init__(self, signer: httpx.Auth, name: str, value: str, *, front: bool = False) -> None:
+        self._signer, self._line, self._front = signer, (name.encode(), value.encode()), front
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Put the credential on the request, and the line."""
+        request = next(self._signer.auth_flow(request))
+        lines = request.headers.raw
+        request.headers = httpx.Headers([self._line, *lines] if self._front else [*lines, self._line])
+        yield request
+
+
 def decode_segment(segment: str) -> bytes:
     """The bytes of a base64url segment of a JWT."""
     return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
