@@ -11,9 +11,7 @@ from uuid import UUID
 import msgspec
 
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AND_MORE = re.compile(
-    r".[;:]|\.$"
-)  # behind these a router may look for something else than the id, and not find it
+_AND_MORE = re.compile(r".[;:]|\.$")  # a router may take what follows for more than an id, and know no such path
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
 _LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
 

@@ -24,6 +24,7 @@ _INTERNALS = re.compile(
     re.MULTILINE,
 )
 _SIGNATURE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
+_NUMBER = re.compile(r"(?<![\w.-])\d{1,30}(?:\.\d{1,30})?(?![\w-]|\.\w)", re.ASCII)
 _LINKS = re.compile(r"""\b[a-z][a-z0-9+.-]*://[^\s"'<>]+|\b(?:src|href)=\\?["'][^"'\\]*""", re.IGNORECASE)
 _NAMED_ID = re.compile(r'"[\w-]*id"\s*:\s*"[0-9A-Fa-f]{64}"', re.IGNORECASE)  # of the request, say
 _WHOSE = frozenset({"user", "user_id", "owner", "owner_id", "account", "account_id"})
@@ -61,6 +62,8 @@ def leak_in(response: Response, body: Any, order: Order | None, *, foreign: bool
     if (foreign and response.status in (403, 404)) or response.status == 401:
         told = {name for name, value in _fields(body) if _gives_away(name, value, order)}
         names = sorted(told | (_IN_HEADERS & _parts(response) if foreign else set()))
+        if not names and foreign and order is not None and _tells_of(order, response.body):
+            names = ["price", "quantity"]
         if names:
             whose = "an order to somebody unknown" if response.status == 401 else "another user's order"
             return f"data of {whose} ({', '.join(names)})"
@@ -78,6 +81,13 @@ def _gives_away(name: str, value: Any, order: Order | None) -> bool:
     if of_order is None or order is None or (known := of_order(order)) is None:
         return False
     return value == known or (isinstance(known, Decimal) and decimal_of(value) == known)
+
+
+def _tells_of(order: Order, text: str) -> bool:
+    """Whether a text has both price and quantity of an order; not if these are whole: that may be chance."""
+    if order.price is None or order.quantity is None or order.price == order.price.to_integral_value():
+        return False
+    return {order.price, order.quantity} <= {Decimal(number) for number in _NUMBER.findall(text)}
 
 
 def _parts(response: Response) -> set[str]:

@@ -11,6 +11,7 @@ import copy
 import itertools
 import json
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ _MAX_RETRY_AFTER = 30.0  # s
 _PERSISTENT = 5  # attempts before a refusal that only this request meets counts as lasting
 _IMPATIENT_S, _PACES = 0.25, 50  # s, and times a usual answer: so long a cancel is waited for that gets none
 _LIKELY_S = 1.0  # s: the same where that is likely, and not certain
+_LINGER_S = 2.0  # s in which a cancel must have come that was refused for now and is carried out all the same
 _KNOWN = 1  # times that a kind of request must have failed for good before the next of it is tried once only
 
 
@@ -92,6 +94,7 @@ class Venue:
         self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
         self.lasting: Counter[tuple[object, ...]] = Counter()
         self.weather = Weather()
+        self._unhurried = threading.Lock()  # taken by the one cancel of a run that is left alone for a while
 
     def beside(self, lane: int, book: Book) -> Venue:
         """The same target for cases that overlap with others: resting prices, case and chance of its own."""
@@ -479,6 +482,7 @@ class Venue:
             attempts.append(exchange.n)
             if order is not None:
                 was = order.state
+                self._linger(order, exchange)
                 self.look(order)
                 if was is State.UNSURE and order.state is not State.LIVE:
                     raise self._lost()
@@ -496,6 +500,14 @@ class Venue:
         )
         self.lasting[kind] += 1
         raise Undecidable(f"a cancel got {self._outcome(exchange)} {len(attempts)} times")
+
+    def _linger(self, order: Order, exchange: Exchange) -> None:
+        """Wait once in a run before a cancel that was refused for now is repeated: it may be carried out later."""
+        refused = exchange.response is not None and is_transient(exchange.response)
+        if not refused or order.state is not State.LIVE or stop.requested():
+            return
+        if self._unhurried.acquire(blocking=False):
+            time.sleep(_LINGER_S)
 
     @property
     def refuses_for_good(self) -> bool:

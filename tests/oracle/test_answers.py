@@ -263,6 +263,7 @@ def test_an_order_that_a_stranger_filled_says_nothing_of_a_credential(paper: Pap
     [
         {"error": "FORBIDDEN", "order": order()},
         {"error": "FORBIDDEN", "owner_id": "u-17"},
+        {"error": "FORBIDDEN", "message": "your buy is not this one, 100.00@0.5."},
         {"error": "FORBIDDEN", "secret": "«owner.api_secret»"},
         {"error": "FORBIDDEN", "trace": "Traceback (most recent call last)"},
         {"error": "FORBIDDEN", "detail": "thread 'main' panicked at src/engine.rs:12"},
@@ -272,6 +273,15 @@ def test_refusals_give_nothing_away(paper: Paper, answer: dict[str, object]) -> 
     paper.place()
     paper.cancel(403, answer, by="counterparty")
     assert paper.found() == ["cancel.answers.no-leak"]
+
+
+@pytest.mark.parametrize(
+    "message", ["0.5 s, in bucket 1000", "v0.5.1 of node-100", "try again in 100 s", "100/0.50x"]
+)
+def test_numbers_by_chance_give_nothing_away(paper: Paper, message: str) -> None:
+    paper.place()
+    paper.cancel(403, {"error": "FORBIDDEN", "message": message}, by="counterparty")
+    assert paper.found() == []
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from conformance.curl import bash_script
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw
 from conformance.suite.key_flaws import KEY_FLAWS
-from conformance.suite.tampering import KeyFlaw
+from conformance.suite.tampering import KeyFlaw, put_behind
+from conformance.suite.two_credentials import GOOD_TOKEN, PAIRS, Pair
 from conformance.target.settings import Account
-from conformance.target.signing import ApiKeyAuth, JwtAuth
+from conformance.target.signing import ApiKeyAuth, BesideAuth, JwtAuth
 
 OWNER, OTHER = account("owner"), account("counterparty")
 # no letters: no other case
@@ -81,6 +82,42 @@ def test_every_flaw_is_the_same_on_the_wire(owner: Account, body: str | None) ->
     spoiled = set(map(comparable, script.requests))
     assert len(spoiled) == len(SIGNED) or owner is PLAIN  # an opaque token has no parts to spoil apart
     assert not spoiled & good(owner, body)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.scheme} {pair.name}")
+def test_two_credentials_are_the_same_on_the_wire(pair: Pair) -> None:
+    """Also which of the two comes first."""
+    good_one = ApiKeyAuth(OTHER, lambda: NOW) if pair.scheme == "api_key" else JwtAuth(f"Bearer {OTHER.jwt}")
+    auth = Auth("counterparty", pair.scheme, either=True, how=pair.name)
+    assert sent_by_python(pair.make(good_one, OWNER)) == sent_by_bash(auth)
+
+
+def test_other_good_requests_are_the_same_on_the_wire() -> None:
+    beside = BesideAuth(ApiKeyAuth(OWNER, lambda: NOW), "Authorization", f"Bearer {OWNER.jwt}")
+    assert sent_by_python(beside) == sent_by_bash(Auth("owner", "api_key", either=True, how=GOOD_TOKEN))
+    behind = ApiKeyAuth(OWNER, lambda: NOW, before=put_behind("note=1"))
+    assert sent_by_python(behind) == sent_by_bash(Auth("owner", "api_key", how="note=1 behind the timestamp"))
+
+
+def sent_by_python(signer: httpx.Auth) -> tuple[object, ...]:
+    """What one cancel with this credential is on the wire."""
+    with recording() as server, httpx.Client(trust_env=False) as client:
+        request = client.build_request("DELETE", server.base_url, extensions={"target": f"/api/v1{PATH}".encode()})
+        client.send(request, auth=signer)
+    (wire,) = server.requests
+    return comparable(wire)
+
+
+def sent_by_bash(auth: Auth) -> tuple[object, ...]:
+    """The same by a script; its clock stands still."""
+    with recording() as server:
+        one = exchange(1, "DELETE", PATH, auth, status=401)
+        script = bash_script([one], finding(1), header(server.base_url))
+        script = script.replace("trap clean_up EXIT\n", f"trap clean_up EXIT\nnow_ms() {{ echo {NOW}; }}\n")
+        run = bash(script, environment(OWNER, OTHER))
+        assert (run.returncode, run.stderr) == (0, "")
+    (wire,) = server.requests
+    return comparable(wire)
 
 
 def good(owner: Account, body: str | None) -> set[tuple[object, ...]]:

@@ -82,6 +82,20 @@ def errors_are_objects(ref: Reference) -> None:
         reshape(ref, status, lambda body: json.dumps({"error": {"text": body["error"]}}))
 
 
+@fault(_LEAK)
+def forbidden_orders_are_described(ref: Reference) -> None:
+    """The 403 for another user's order says in a sentence what that is."""
+
+    def change(request: Request, answer: Response) -> Response | None:
+        order = named(ref, request) if answer.status_code == 403 else None
+        if order is None:
+            return None
+        text = f"the {order.side} of {order.quantity} at {order.price} is not yours"
+        return ref.responder.json(403, {"error": "FORBIDDEN", "message": text})
+
+    on_answer(ref, change)
+
+
 @fault("cancel.answers.error-form")
 def not_found_is_html(ref: Reference) -> None:
     """A 404 is answered with a page of HTML."""

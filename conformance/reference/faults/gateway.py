@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ..auth import Incoming
 from ..errors import BadRequest
@@ -18,6 +19,8 @@ from .jwt import claims_of
 from .registry import fault
 from .tools import (
     by_key,
+    cancel_aside,
+    find,
     header,
     instead_of_dead,
     on_answer,
@@ -165,6 +168,65 @@ def tokens_name_the_caller_of_a_key(ref: Reference) -> None:
         return account
 
     wrap(ref.auth, "authenticate", authenticate)
+
+
+@fault("cancel.jwt.other-user", "cancel.errors.forbidden")
+def keys_name_the_caller_of_a_token(ref: Reference) -> None:
+    """Beside a good token a key needs no signature, and the caller is who owns the key."""
+
+    def authenticate(original: Any, incoming: Incoming) -> str:
+        account: str = original(incoming)
+        beside = header(incoming, b"x-mbx-apikey") if header(incoming, b"authorization") else b""
+        return ref.auth.accounts_by_key.get(beside, account)
+
+    wrap(ref.auth, "authenticate", authenticate)
+
+
+@fault("cancel.success.open", "cancel.answers.status")
+def two_good_credentials_crash(ref: Reference) -> None:
+    """A request with a good token and a good key beside it is answered with 500."""
+
+    def authenticate(original: Any, incoming: Incoming) -> str:
+        account: str = original(incoming)
+        if header(incoming, b"authorization") and (key := header(incoming, b"x-mbx-apikey")):
+            ref.auth.authenticate_api_key(key, incoming)
+            raise RuntimeError
+        return account
+
+    wrap(ref.auth, "authenticate", authenticate)
+
+
+@fault("cancel.jwt.missing")
+def local_callers_need_no_credentials(ref: Reference) -> None:
+    """A cancel whose X-Forwarded-For says that it comes from the machine itself needs no credentials."""
+    trust(ref, lambda incoming: header(incoming, b"x-forwarded-for") == b"127.0.0.1")
+
+
+@fault("cancel.jwt.missing")
+def a_slash_at_the_end_needs_no_credentials(ref: Reference) -> None:
+    """With a slash behind the id a cancel reaches the order by a route that asks for no credentials."""
+
+    async def default(original: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        named = find(ref, scope["path"].rstrip("/").rpartition("/")[2]) if scope["type"] == "http" else None
+        if named is None or not named.live or scope["method"] != "DELETE":
+            await original(scope, receive, send)
+            return
+        cancel_aside(ref, [named])
+        await ref.responder.json(200, ref.api.canceled(named))(scope, receive, send)
+
+    wrap(ref.app.starlette.router, "default", default)
+
+
+@fault("cancel.answers.json")
+def who_accepts_anything_gets_a_page(ref: Reference) -> None:
+    """Who accepts anything gets the answer as a page for a browser."""
+
+    def change(request: Request, answer: Response) -> Response | None:
+        if request.headers.get("accept") != "*/*" or not answer.body:
+            return None
+        return Response(b"<pre>" + bytes(answer.body) + b"</pre>", answer.status_code, media_type="text/html")
+
+    on_answer(ref, change)
 
 
 @fault("cancel.fields.decimal-strings")

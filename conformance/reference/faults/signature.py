@@ -409,6 +409,17 @@ def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
     crash_on_signature(ref, lambda signature: not re.fullmatch("[0-9a-fA-F]*", signature))
 
 
+@fault(_SIG + "extra-signed")
+def the_timestamp_must_come_last(ref: Reference) -> None:
+    """A parameter behind the timestamp is left out of what is signed, so that its signature is refused."""
+
+    def payload_to_sign(original: Any, incoming: Incoming) -> bytes:
+        payload: bytes = original(incoming)
+        return re.sub(rb"(^|&)(timestamp=[^&]*)&.*", rb"\1\2", payload, count=1)
+
+    wrap(ref.auth, "payload_to_sign", payload_to_sign)
+
+
 @fault(_SIG + "extended", "cancel.answers.status")
 def long_signatures_crash(ref: Reference) -> None:
     """A signature of more than 128 digits is answered with 500."""

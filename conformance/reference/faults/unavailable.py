@@ -9,11 +9,13 @@ from typing import Any
 from ..errors import ApiError, EngineBusy, EngineRestarting, OrderNotFound, Unavailable
 from ..orders import Order
 from ..reference import Reference
+from .effects import later
 from .money import give, rest_of
 from .registry import fault
 from .tools import cancel_aside, every, find, wrap
 
 _LARGE = 100_000
+_LATER_S = 1.2  # when a client that backs off as documented has canceled the order itself
 _OVERLOAD = ("--overload",)
 # The command that the kill matrix restarts its reference by, which starts again when it dies.
 _RESTART = ("--restart-command", "kill -9 $(cat server.pid)")
@@ -44,6 +46,22 @@ def busy_in_lower_case(ref: Reference) -> None:
     """One cancel in twelve is answered with 503 and the error "engine_busy"."""
     due = every(12)
     refuse(ref, lambda order: due(), lambda: Unavailable("engine_busy"))
+
+
+@fault("cancel.unavailable.no-effect")
+def busy_and_canceled_later(ref: Reference) -> None:
+    """One cancel in twelve is answered with 503 ENGINE_BUSY, and carried out after a while."""
+    due = every(12)
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        if order is not None and order.account == account and order.live and due():
+            later(_LATER_S, lambda: cancel_aside(ref, [order] if order.live else []))
+            raise EngineBusy
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
 
 
 @fault("cancel.unavailable.no-effect")
