@@ -109,8 +109,10 @@ def _by_id(path_id: PathId, order: Order | None, account: str | None) -> Expecta
     if path_id.kind is IdKind.HOSTILE:
         requirement = "cancel.errors.invalid-id.hostile"
         return Expectation(requirement, (INVALID_ID,), "hostile id", any_refusal=True)
-    if path_id.kind is IdKind.MALFORMED:
-        return Expectation("cancel.errors.invalid-id", (INVALID_ID,), "malformed id")
+    if path_id.kind in (IdKind.MALFORMED, IdKind.FOLLOWED):
+        followed = path_id.kind is IdKind.FOLLOWED
+        situation = "id with more behind it" if followed else "malformed id"
+        return Expectation("cancel.errors.invalid-id", (INVALID_ID,), situation, any_refusal=followed)
     answers: tuple[Answer, ...]
     if order is None:
         requirement, situation, answers = "cancel.errors.not-found.unknown", "unknown id", (NOT_FOUND,)
@@ -151,7 +153,7 @@ def _expect(exchange: Exchange, path_id: PathId, order: Order | None) -> Expecta
         return Expectation(
             normal.requirement, (UNAUTHORIZED, *normal.answers), normal.situation, normal.any_refusal
         )
-    refused = path_id.kind in (IdKind.MALFORMED, IdKind.HOSTILE, IdKind.EMPTY, IdKind.SPELLING)
+    refused = path_id.kind is not IdKind.UUID
     gone = order is None or order.state is not State.LIVE
     answers = (UNAUTHORIZED, *id_refused) if refused or gone else (UNAUTHORIZED,)
     return Expectation(flaw, answers, f"{normal.situation}, credential refused", normal.any_refusal)

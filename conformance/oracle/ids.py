@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AND_MORE = re.compile(r".[;:]|\.$")  # a router may take what follows for more than an id, and know no such path
+_AND_MORE = re.compile(r".[;:]|\.$")
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
 _LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
 
@@ -20,13 +20,15 @@ class IdKind(Enum):
     """How an id in a path is to be read.
 
     UUID is the documented spelling. SPELLING is the same 128 bits written otherwise, which the pages leave open.
-    MALFORMED is no UUID. HOSTILE is no UUID either, and may be refused on the way for its form alone.
+    MALFORMED is no UUID. HOSTILE and FOLLOWED are none either, and may be refused on the way: for their form alone,
+    or since a router takes what follows an id for more than that, and knows no such path.
     """
 
     UUID = "uuid"
     SPELLING = "spelling"
     MALFORMED = "malformed"
     HOSTILE = "hostile"
+    FOLLOWED = "followed"
     EMPTY = "empty"
 
 
@@ -84,7 +86,7 @@ def read_id(segment: str) -> PathId:
     spelled = _other_spelling(text)
     if spelled is not None:
         return PathId(IdKind.SPELLING, spelled)
-    return PathId(IdKind.HOSTILE if _AND_MORE.search(text) else IdKind.MALFORMED, None)
+    return PathId(IdKind.FOLLOWED if _AND_MORE.search(text) else IdKind.MALFORMED, None)
 
 
 def id_segment(target: str, base_path: str) -> str | None:

@@ -105,12 +105,12 @@ def test_nobody_on_a_path_beside(venue: Venue, states: States) -> None:
         venue.look(order)
 
 
-@pytest.mark.exercises("cancel.identity.whole-id")
+@pytest.mark.exercises("cancel.errors.invalid-id.hostile")
 @pytest.mark.profile("standard")
 def test_path_that_goes_on(venue: Venue, states: States, scheme: str) -> None:
     """What stands behind an id, set off by a slash, makes another path. Whatever that is, it cancels no order."""
     order = states.open()
-    call = venue.cancel_call(order, scheme=scheme, aim="cancel.identity.whole-id")
+    call = venue.cancel_call(order, scheme=scheme, aim="cancel.errors.invalid-id.hostile")
     venue.send(beside(call, f"/spot/orders/{order.id}/x"))
     venue.look(order)
 

@@ -139,6 +139,46 @@ def test_hostile_id_may_be_refused_by_anybody(paper: Paper, segment: str) -> Non
     assert paper.found() == ["cancel.errors.invalid-id.hostile", "cancel.answers.status"]
 
 
+@pytest.mark.parametrize("end", [".", ":cancel", ";v=1"])
+def test_id_with_more_behind_it_may_be_unknown_to_a_router(paper: Paper, end: str) -> None:
+    paper.place()
+    for status in (400, 404, 405):
+        paper.cancel(status, "<html>", order_id=ORDER + end, headers=[("content-type", "text/html")])
+    assert paper.found() == []
+    paper.cancel(500, order_id=ORDER + end)
+    assert paper.found() == ["cancel.errors.invalid-id", "cancel.answers.status"]
+
+
+@pytest.mark.parametrize(("status", "found"), [(400, False), (403, False), (401, False), (404, True), (200, True)])
+def test_who_writes_what_gateways_write_may_be_turned_away(paper: Paper, status: int, found: bool) -> None:
+    paper.place()
+    exchange = paper.cancel(status, flaw="cancel.jwt.missing")
+    exchange.request.headers.append(("x-forwarded-for", "127.0.0.1"))
+    assert bool(paper.found()) == found
+
+
+@pytest.mark.parametrize("names", [("authorization", "x-mbx-apikey"), ("x-mbx-apikey", "x-mbx-apikey")])
+def test_what_two_credentials_get_is_left_open(paper: Paper, names: tuple[str, str]) -> None:
+    paper.place()
+    for status in (401, 400, 403):
+        exchange = paper.cancel(status, by="counterparty", scheme="api_key", either=True)
+        exchange.request.headers.extend((name, "x") for name in names)
+    assert paper.found() == []
+    paper.cancel(200, by="counterparty", scheme="api_key", either=True).request.headers.extend(
+        (name, "x") for name in names
+    )
+    assert paper.found() == ["cancel.errors.forbidden", "cancel.key.other-user"]
+
+
+@pytest.mark.parametrize(("status", "found"), [(200, False), (401, False), (404, False), (500, True), (409, False)])
+def test_both_credentials_of_one_user_are_no_trouble(paper: Paper, status: int, found: bool) -> None:
+    paper.place()
+    exchange = paper.cancel(status, scheme="api_key", either=True)
+    exchange.request.headers.extend((name, "x") for name in ("authorization", "x-mbx-apikey"))
+    assert ("cancel.answers.status" in paper.found()) == found
+    assert bool(paper.found()) == found
+
+
 @pytest.mark.parametrize(
     "spelling", [ORDER.upper(), ORDER.replace("-", ""), "%7B" + ORDER + "%7D", "urn:uuid:" + ORDER]
 )

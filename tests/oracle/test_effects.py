@@ -98,6 +98,17 @@ def test_parameter_cancels_the_order_it_names(paper: Paper) -> None:
     assert paper.found() == ["cancel.identity.path-only"]
 
 
+@pytest.mark.parametrize("status", [None, 200, 401, 404, 500])
+@pytest.mark.parametrize("live", [True, False])
+def test_a_path_that_no_page_names(paper: Paper, status: int | None, live: bool) -> None:
+    """It may answer anything, and not cancel."""
+    paper.place()
+    path = f"/spot//orders/{ORDER}"
+    paper.add("other_path", "DELETE", path, status, flaw="cancel.jwt.missing", aim="cancel.jwt.missing")
+    paper.query(None if live else canceled(paper.now))
+    assert paper.found() == ([] if live else ["cancel.jwt.missing"])
+
+
 def test_other_method_cancels(paper: Paper) -> None:
     paper.place()
     paper.add("other_method", "POST", f"/spot/orders/{ORDER}", 200, canceled(paper.now))
