@@ -71,7 +71,7 @@ send() { # METHOD PATH QUERY BODY [curl options…]: prints request and answer, 
   local method=$1 target=$ROOT$2${3:+?$3} body=$4 out; shift 4
   local args=(-sS -g --http1.1 --max-time 30 -w '\n%{http_code}' -X "$method" --request-target "$target")
   [ "$method" = HEAD ] && args+=(--head)
-  [ -n "$body" ] && args+=(-H 'Content-Type: application/json' --data-raw "$body")
+  [ -n "$body" ] && args+=(-H "Content-Type: ${TYPE:-application/json}" --data-raw "$body")
   show "> $method $target${body:+  $body}"
   out=$(curl "${args[@]}" "$@" "$ORIGIN" | tr -d '\000')
   STATUS=${out##*$'\n'} ANSWER=${out%$'\n'*}

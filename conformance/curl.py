@@ -183,10 +183,10 @@ class _Writer:
         target = x.request.target.removeprefix(self.header.base_path)
         path, _, query = target.partition("?")
         method = _word(x.request.method)
-        text, options = self._data(x.request.body or ""), self._headers(x)
+        text, options, typed = self._data(x.request.body or ""), self._headers(x), self._typed(x)
         place = self._raw(path)
         if x.auth is None:
-            return [f"send {method} {place} {self._raw(query)} {text}{options}"]
+            return [f"{typed}send {method} {place} {self._raw(query)} {text}{options}"]
         recipe, who = recipe_of(x.auth), _account(x.auth)
         if recipe is None:
             return None
@@ -199,7 +199,7 @@ class _Writer:
                     self._need(who, "EXPIRED_JWT")
                 lines = [recipe]
             self._need_other(who, recipe)
-            return [*lines, f"by_jwt {method} {place} {self._raw(query)} {text}{options}"]
+            return [*lines, f"{typed}by_jwt {method} {place} {self._raw(query)} {text}{options}"]
         flaw = flaw_of(x.auth)
         query = flaw.query if isinstance(flaw, KeyFlaw) else _TAIL.sub("", query)
         self._need(who, "API_KEY", "API_SECRET")
@@ -207,10 +207,19 @@ class _Writer:
             self._need(who, "JWT")
         self._need_other(who, recipe)
         where = f"PLACE={place}; " if "$PLACE" in recipe else ""
-        return [f"draft {who} {self._raw(query)} {text}; {where}{recipe}", f"by_key {method} {place}{options}"]
+        return [
+            f"draft {who} {self._raw(query)} {text}; {where}{recipe}",
+            f"{typed}by_key {method} {place}{options}",
+        ]
 
     def _need(self, who: str, *secrets: str) -> None:
         self.needs.update(f"SPOT_CONFORMANCE_{who}_{secret}" for secret in secrets)
+
+    @staticmethod
+    def _typed(x: Exchange) -> str:
+        """How a body is labelled, if that is not as JSON."""
+        label = next((value for key, value in x.request.headers if key.lower() == "content-type"), "")
+        return f"TYPE={_word(label)} " if x.request.body and label not in ("", "application/json") else ""
 
     def _need_other(self, who: str, recipe: str) -> None:
         if "$OTHER" in recipe or "${OTHER}" in recipe:

@@ -99,6 +99,21 @@ def test_other_good_requests_are_the_same_on_the_wire() -> None:
     assert sent_by_python(behind) == sent_by_bash(Auth("owner", "api_key", how="note=1 behind the timestamp"))
 
 
+def test_body_is_labelled_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next one as JSON again."""
+    monkeypatch.setattr("recording_server._INTERESTING", {"content-type"})
+    auth, form = Auth("owner", "jwt"), ("content-type", "application/x-www-form-urlencoded")
+    with recording() as server:
+        sent = [
+            exchange(1, "DELETE", PATH, auth, body="id=1&a=b", status=400, headers=[form]),
+            exchange(2, "DELETE", PATH, auth, body="{}", status=400),
+        ]
+        run = bash(bash_script(sent, finding(1), header(server.base_url)), environment(OWNER))
+        assert (run.returncode, run.stderr) == (0, "")
+    labels = [[value for _, value in wire.headers] for wire in server.requests]
+    assert labels == [["application/x-www-form-urlencoded"], ["application/json"]]
+
+
 def sent_by_python(signer: httpx.Auth) -> tuple[object, ...]:
     """What one cancel with this credential is on the wire."""
     with recording() as server, httpx.Client(trust_env=False) as client:

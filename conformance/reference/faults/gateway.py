@@ -217,18 +217,6 @@ def a_slash_at_the_end_needs_no_credentials(ref: Reference) -> None:
     wrap(ref.app.starlette.router, "default", default)
 
 
-@fault("cancel.answers.json")
-def who_accepts_anything_gets_a_page(ref: Reference) -> None:
-    """Who accepts anything gets the answer as a page for a browser."""
-
-    def change(request: Request, answer: Response) -> Response | None:
-        if request.headers.get("accept") != "*/*" or not answer.body:
-            return None
-        return Response(b"<pre>" + bytes(answer.body) + b"</pre>", answer.status_code, media_type="text/html")
-
-    on_answer(ref, change)
-
-
 @fault("cancel.fields.decimal-strings")
 def small_averages_in_scientific_notation(ref: Reference) -> None:
     """An avg_fill_price below 0.001 is written with an exponent, as 5E-4."""

@@ -411,11 +411,11 @@ def signatures_that_are_not_hexadecimal_crash(ref: Reference) -> None:
 
 @fault(_SIG + "extra-signed")
 def the_timestamp_must_come_last(ref: Reference) -> None:
-    """A parameter behind the timestamp is left out of what is signed, so that its signature is refused."""
+    """A good signature is refused if a parameter stands behind the timestamp."""
 
     def payload_to_sign(original: Any, incoming: Incoming) -> bytes:
         payload: bytes = original(incoming)
-        return re.sub(rb"(^|&)(timestamp=[^&]*)&.*", rb"\1\2", payload, count=1)
+        return payload + b"&" if re.search(rb"(^|&)timestamp=[^&]*&", payload) else payload
 
     wrap(ref.auth, "payload_to_sign", payload_to_sign)
 
