@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 _ALL_DIGITS = Context(prec=200)
+_OF_DOUBLES = Fraction(1, 10**12)  # of a number: what its last digits may be off after sums of many doubles
 _DECIMAL = re.compile(r"[0-9]{1,60}(\.[0-9]{1,60})?")
 
 
@@ -54,9 +55,9 @@ def is_average(shown: Decimal, exact: Fraction, tick: Decimal) -> bool:
     """Whether `shown` is `exact` up to rounding.
 
     Which digits an average keeps is left open, and so are trailing zeros: an error of one unit of the last digit
-    before these is rounding; but it keeps more digits than the tick's, so it is never more than a tenth of a tick
-    off.
+    before these is rounding, and so is what binary doubles make of a sum, whose last digits are shown all the same;
+    but it keeps more digits than the tick's, so it is never more than a tenth of a tick off.
     """
     exponent = shown.normalize(_ALL_DIGITS).as_tuple().exponent
     unit = Fraction(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0))
-    return abs(Fraction(shown) - exact) <= min(unit, Fraction(tick) / 10)
+    return abs(Fraction(shown) - exact) <= min(max(unit, exact * _OF_DOUBLES), Fraction(tick) / 10)

@@ -145,14 +145,16 @@ def _three_fills(paper: Paper, average: str, filled: str = "60") -> None:
     paper.cancel(200, canceled(paper.now, filled_qty=filled, avg_fill_price=average))
 
 
-@pytest.mark.parametrize("average", ["0.4966666666666667", "0.49666667", "0.496667", "0.49667", "0.49666"])
+@pytest.mark.parametrize(
+    "average", ["0.4966666666666667", "0.4966666666666662", "0.49666667", "0.496667", "0.49667", "0.49666"]
+)
 def test_average_of_several_prices(paper: Paper, average: str) -> None:
     _three_fills(paper, average)
     assert paper.found() == []
 
 
 @pytest.mark.parametrize(
-    "average", ["0.495", "0.5", "0.49", "0.4925", "0.4967", "0.4968", "0.49666668", "0.4966666666666662"]
+    "average", ["0.495", "0.5", "0.49", "0.4925", "0.4967", "0.4968", "0.49666668", "0.4966666666686667"]
 )
 def test_wrong_average(paper: Paper, average: str) -> None:
     _three_fills(paper, average)
@@ -215,6 +217,15 @@ def test_rounding_an_average_is_never_blamed(fills: list[tuple[Decimal, Decimal]
     for shown in (round(exact, digits), Fraction(int(exact * 10**digits), 10**digits)):
         text = Decimal(plain(Fraction(shown)))
         assert is_average(text.quantize(Decimal(1).scaleb(-digits)), exact, Decimal("0.0001"))
+
+
+@given(st.lists(st.tuples(amounts, amounts), min_size=1, max_size=60))
+def test_an_average_in_doubles_is_never_blamed(fills: list[tuple[Decimal, Decimal]]) -> None:
+    """Computed in binary floating point and shown with all its digits, of which the last are not exact."""
+    bought = sum(float(q) for _, q in fills)
+    spent = sum(float(p) * float(q) for p, q in fills)
+    for double in (spent / bought, sum(float(p) * (float(q) / bought) for p, q in fills)):
+        assert is_average(Decimal(repr(double)), vwap(fills), Decimal("0.0001"))
 
 
 @given(st.lists(st.tuples(amounts, amounts), min_size=1, max_size=6))
