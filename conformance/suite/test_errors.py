@@ -61,6 +61,8 @@ HOSTILE = {
     "eight thousand characters": "f" * 8000,
 }
 
+_CLOSE_BY = (pytest.mark.near, pytest.mark.profile("standard"))
+
 
 def _full_width(digit: re.Match[str]) -> str:
     return quote(chr(ord(digit[0]) + 0xFEE0))
@@ -230,13 +232,23 @@ def test_ended_a_while_ago(venue: Venue, aged: Aged, scheme: str) -> None:
         venue.look(order)
 
 
-@pytest.mark.exercises("cancel.errors.not-found.market", "cancel.refusals.not-found", "cancel.answers.parity")
-def test_market_order(venue: Venue, states: States, scheme: str) -> None:
-    """A market order that was filled is not found."""
+def _market_filled(states: States, side: str) -> Order:
+    """A market order of the owner that was filled; raises NotExercised if none can be had."""
     try:
-        order = states.market_filled()
+        return states.market_filled(side)
     except Undecidable as refusal:  # an order of the account's own counts as met wherever it is, say
         raise NotExercised(f"no market order could be had: {refusal}") from None
+    except Trouble as trouble:
+        if trouble.wait or side == "sell":
+            raise
+        raise NotExercised("a market buy does not get what it offers the price of") from None  # less a fee, say
+
+
+@pytest.mark.exercises("cancel.errors.not-found.market", "cancel.refusals.not-found", "cancel.answers.parity")
+@pytest.mark.parametrize("side", ["sell", pytest.param("buy", marks=_CLOSE_BY)])
+def test_market_order(venue: Venue, states: States, scheme: str, side: str) -> None:
+    """A market order that was filled is not found; a buy has no quantity, but what it may spend."""
+    order = _market_filled(states, side)
     venue.look(order)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
@@ -248,7 +260,7 @@ def test_market_order(venue: Venue, states: States, scheme: str) -> None:
 def test_market_remainder(venue: Venue, states: States, scheme: str) -> None:
     """A market order that found too little has ended already."""
     if not venue.band.quiet:
-        return test_market_order(venue, states, scheme)
+        return test_market_order(venue, states, scheme, "sell")
     venue.sweep(lambda order: True)
     try:
         order = states.market_remainder()
@@ -257,7 +269,7 @@ def test_market_remainder(venue: Venue, states: States, scheme: str) -> None:
     except Trouble as trouble:
         if trouble.wait:
             raise
-        return test_market_order(venue, states, scheme)  # somebody's orders rest far from the market
+        return test_market_order(venue, states, scheme, "sell")  # somebody's orders rest far from the market
     venue.look(order)
     venue.cancel(order, scheme=scheme)
     venue.look(order)
@@ -316,6 +328,19 @@ def test_foreign_terminal(venue: Venue, states: States, scheme: str, state: str)
     order = (states.canceled if state == "canceled" else states.filled)("sell", account="counterparty")
     venue.look(order)
     venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.near
+@pytest.mark.profile("standard")
+@pytest.mark.exercises("cancel.errors.foreign-terminal", "cancel.refusals.forbidden", "cancel.refusals.not-found")
+@pytest.mark.parametrize("kind", ["ioc remainder", "market sell", "market buy"])
+def test_foreign_that_never_rested(venue: Venue, states: States, scheme: str, kind: str) -> None:
+    """The same for one that ended while it was placed."""
+    venue.credential("counterparty", scheme)
+    order = states.ioc_remainder() if kind == "ioc remainder" else _market_filled(states, kind.split()[-1])
+    venue.look(order)
+    venue.cancel(order, by="counterparty", scheme=scheme)
     venue.look(order)
 
 

@@ -16,7 +16,7 @@ from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
 from conformance.suite.key_flaws import key_flaw, spoiled_key
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
-from conformance.target.trouble import NotExercised, Undecidable
+from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import LONG_LIST, Credential, Venue
 
 ALL_FIELDS = pytest.mark.exercises(
@@ -44,7 +44,12 @@ FILLS = {
     "five fills": Fills(improved=("1", "1.9", "2.71"), resting=("1.13", "1")),
 }
 
-MANY_FILLS = Fills(improved=("1", "2", "1"), resting=("1",) * 8, total="14")  # whole units fit the coarsest lot
+_IMPROVED = ("1", "2") * 4
+MANY_FILLS = {  # whole units fit the coarsest lot
+    "eleven fills": Fills(improved=("1", "2", "1"), resting=("1",) * 8, total="14"),
+    "twenty-one fills": Fills(improved=_IMPROVED, resting=("1",) * 13, total="26"),
+    "fifty-one fills": Fills(improved=_IMPROVED, resting=("1",) * 43, total="56"),
+}
 
 
 @ALL_FIELDS
@@ -58,11 +63,42 @@ def test_filled_in_parts(venue: Venue, states: States, scheme: str, side: str, n
 
 
 @ALL_FIELDS
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("eleven fills", marks=pytest.mark.profile("standard")),
+        pytest.param("twenty-one fills", marks=(pytest.mark.near, pytest.mark.profile("standard"))),
+        pytest.param("fifty-one fills", marks=(pytest.mark.near, pytest.mark.profile("thorough"))),
+    ],
+)
+def test_filled_in_many_parts(venue: Venue, states: States, side: str, name: str) -> None:
+    """The same after more fills, and at more prices, than a server may keep with an order, or read at once."""
+    try:
+        order = states.partially_filled(side, MANY_FILLS[name])
+    except Undecidable as refusal:
+        if name == "eleven fills":
+            raise
+        raise NotExercised(f"no order with so many fills could be had: {refusal}") from None
+    venue.cancel(order)
+    venue.look(order)
+
+
+@ALL_FIELDS
+@pytest.mark.near
 @pytest.mark.profile("standard")
 @pytest.mark.parametrize("side", ["buy", "sell"])
-def test_filled_in_many_parts(venue: Venue, states: States, side: str) -> None:
-    """The same after eleven fills: more than a server may keep with an order, or read at once."""
-    order = states.partially_filled(side, MANY_FILLS)
+def test_filled_by_a_market_order(venue: Venue, states: States, side: str) -> None:
+    """A market order takes at the order's price, whatever it offered, and whatever the order met before."""
+    order = states.partially_filled(side, Fills(improved=("1",)))
+    try:
+        states.take(order, states.units("2.37"), kind="market")
+    except Undecidable as refusal:
+        raise NotExercised(f"no market order could be had: {refusal}") from None
+    except Trouble as trouble:
+        if trouble.wait or side == "buy":
+            raise
+        raise NotExercised("a market buy does not get what it offers the price of") from None  # less a fee, say
     venue.cancel(order)
     venue.look(order)
 

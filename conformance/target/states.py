@@ -149,17 +149,23 @@ class States:
         """Let the other account trade `quantity` against a resting order, at its price, and nothing else.
 
         `aim` is the requirement that is broken if an earlier cancel keeps it from filling; `price` is a worse one,
-        up to which the taker would go.
+        up to which the taker would go. A market buy offers half a lot's worth more than it can spend.
         """
         assert order.price is not None
         take = Take(order.id, format(order.price, "f"), format(quantity, "f"))
+        side, lot = OTHER_SIDE[order.side], self.venue.rules.lot
+        by_quote = kind == "market" and side == "buy"
+        change = (
+            order.price / 2 // self.venue.rules.tick * self.venue.rules.tick * lot
+        )  # as many digits as a price has
         return self.venue.place(
-            OTHER_SIDE[order.side],
+            side,
             (price or order.price) if kind == "limit" else None,
-            quantity,
+            None if by_quote else quantity,
             account=OTHER_ACCOUNT[order.account],
             tif="ioc" if kind == "limit" else None,
             kind=kind,
+            quote_quantity=order.price * quantity + change if by_quote else None,
             takes=[take],
             aim=aim,
             expect="filled" if aim else None,
@@ -178,12 +184,12 @@ class States:
         ahead = Placing(OTHER_SIDE[side], price, size, "counterparty")
         return place_in_turn(self.venue, [ahead, Placing(side, price, size, "owner", meets=((0, size),))])[1]
 
-    def market_filled(self) -> Order:
-        """A market sell of the owner that was filled; the bid it met was ours."""
-        (price,) = self.venue.band.levels(1, resting="buy")
-        maker = self.venue.place("buy", price, self.units("2"), account="counterparty")
-        take = Take(maker.id, format(price, "f"), format(self.units("2"), "f"))
-        return self.venue.place("sell", None, self.units("2"), kind="market", tif=None, takes=[take])
+    def market_filled(self, side: str = "sell") -> Order:
+        """A market order of the owner that was filled; what it met was ours. A buy had more to spend."""
+        other = OTHER_SIDE[side]
+        (price,) = self.venue.band.levels(1, resting=other)
+        maker = self.venue.place(other, price, self.units("2"), account="counterparty")
+        return self.take(maker, self.units("2"), kind="market")
 
     def market_remainder(self) -> Order:
         """A market sell of the owner of which a part found no bid. Only where nobody else is in the book."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from ..orders import Order
 from ..reference import Reference
 from ..views import DIVISION, normalised
 from .registry import fault
-from .tools import keep_fills, set_field
+from .tools import engines, keep_fills, set_field, wrap
 
 _FIELD = "cancel.fields."
 Fill = tuple[Decimal, Decimal]
@@ -183,9 +185,35 @@ def average_of_the_newest_eight(ref: Reference) -> None:
 @fault(_FIELD + "avg-fill-price", _FIELD + "filled-qty")
 def ten_fills_are_read(ref: Reference) -> None:
     """Of an order's fills ten are read: filled_qty and avg_fill_price know no more."""
+    read(ref, 10)
+
+
+def read(ref: Reference, count: int) -> None:
+    """Let filled_qty and avg_fill_price be those of an order's first fills."""
     fills = keep_fills(ref)
-    set_field(ref, "filled_qty", lambda o: normalised(sum((q for _, q in fills[o.id][:10]), Decimal(0))))
-    set_field(ref, "avg_fill_price", lambda order: average(fills[order.id][:10]))
+    set_field(ref, "filled_qty", lambda o: normalised(sum((q for _, q in fills[o.id][:count]), Decimal(0))))
+    set_field(ref, "avg_fill_price", lambda order: average(fills[order.id][:count]))
+
+
+@fault(_FIELD + "filled-qty", _FIELD + "avg-fill-price")
+def twenty_fills_are_read(ref: Reference) -> None:
+    """Of an order's fills a page of twenty is read."""
+    read(ref, 20)
+
+
+@fault(_FIELD + "avg-fill-price")
+def average_counts_what_a_market_buy_offered(ref: Reference) -> None:
+    """Where a market buy has taken from an order, the average has all of its quote_quantity, spent or not."""
+    unspent: defaultdict[str, Decimal] = defaultdict(Decimal)
+
+    def run(original: Any, order: Order, matches: list[tuple[Order, Decimal]]) -> Any:
+        done = original(order, matches)
+        if order.quote_quantity is not None and matches:
+            unspent[matches[-1][0].id] += order.quote_quantity - order.filled_quote
+        return done
+
+    wrap(engines(ref), "run", run)
+    set_field(ref, "avg_fill_price", lambda o: ref.orders.average(o.filled_quote + unspent[o.id], o.filled_qty))
 
 
 @fault(_FIELD + "avg-fill-price")

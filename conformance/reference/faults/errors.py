@@ -94,18 +94,29 @@ def anybody_may_cancel_partially_filled(ref: Reference) -> None:
     refuse_foreign(ref, None, lambda order: order.live and order.filled_qty > 0)
 
 
-@fault("cancel.errors.foreign-terminal")
-def foreign_terminal_orders_returned(ref: Reference) -> None:
-    """Another user's terminal order is returned with 200."""
+def return_foreign(ref: Reference, when: Callable[[Order], bool]) -> None:
+    """Answer the cancel of another user's terminal order for which ``when`` is true with 200."""
 
     async def cancel(original: Any, account: str, order_id: str) -> Order:
         order = ref.exchange.find_order(order_id)
-        if order is not None and order.account != account and not order.live:
+        if order is not None and order.account != account and not order.live and when(order):
             return order
         canceled: Order = await original(account, order_id)
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.errors.foreign-terminal")
+def foreign_terminal_orders_returned(ref: Reference) -> None:
+    """Another user's terminal order is returned with 200."""
+    return_foreign(ref, lambda order: True)
+
+
+@fault("cancel.errors.foreign-terminal")
+def foreign_ioc_orders_returned(ref: Reference) -> None:
+    """Another user's immediate-or-cancel or market order is returned with 200."""
+    return_foreign(ref, lambda order: order.tif == "ioc")
 
 
 @fault("cancel.errors.foreign-terminal")
@@ -237,6 +248,12 @@ def market_orders_returned_as_canceled(ref: Reference) -> None:
 def market_orders_are_400(ref: Reference) -> None:
     """The cancel of a market order is refused with 400, because it never rested."""
     refuse_dead(ref, BadRequest("NOT_CANCELABLE"), lambda order: order.type == "market")
+
+
+@fault("cancel.errors.not-found.market", "cancel.answers.status")
+def cancels_of_market_buys_crash(ref: Reference) -> None:
+    """The cancel of a market buy, which has no quantity, is answered with 500."""
+    refuse_dead(ref, ApiError(), lambda order: order.type == "market" and order.side == "buy")
 
 
 def method_cancels(ref: Reference, *methods: str) -> None:
