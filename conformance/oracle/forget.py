@@ -28,7 +28,8 @@ def forget(judge: Judge, order_id: str) -> None:
     judge.settle(order.id)
     judge.unlisted.discard(order.id)
     judge.refused_for_now.discard(order.id)
-    for table in (judge.missing, judge.attempted, judge.met, judge.unmet, judge.passed_over):
+    tables: tuple[dict[str, Any], ...] = (judge.missing, judge.well_listed, judge.misshown, judge.attempted)
+    for table in (*tables, judge.met, judge.unmet, judge.passed_over):
         table.pop(order.id, None)
     judge.ledger.orders.pop(order.id, None)
 

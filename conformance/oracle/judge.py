@@ -88,13 +88,16 @@ class Judge:
         self.listed: dict[str, set[str]] = {}
         self.listing: dict[str, bool] = {}
         self.missing: dict[str, tuple[int, float]] = {}  # listing that lacks it, and its end
+        self.well_listed: dict[str, tuple[int, int]] = {}  # by order: how many fills it had, the listing
+        self.misshown: dict[str, lists.Misshown] = {}  # by order: what a later list shows of it
         self.accepted: set[tuple[str, str]] = set()
         self.refused: set[str] = set()
         self.parity: defaultdict[str, dict[str, set[int]]] = defaultdict(dict)
         self.parity_exchanges: dict[tuple[str, str], int] = {}
         self.pending: dict[str, Suspicion] = {}
         self.held_back: dict[int, Check] = {}
-        self.fill_rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}  # by case and account, by trade
+        # by case, account and the market that was asked for; by trade
+        self.fill_rows: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         # the rows of a span of time as they were listed before, by account and span; most rows of a list, by limit
         self.spans: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.most_rows: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conformance.oracle import fields
+from conformance.oracle.amounts import decimal_of, plain
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
@@ -16,6 +19,19 @@ SHORT = 20  # rows; no list of open orders is cut off at fewer, but at ten
 _TEN = 10
 _NEW = 2.5  # s
 _ENDED = ("canceled", "filled", "rejected")
+
+
+class Misshown(NamedTuple):
+    """A list that shows a live order otherwise than an earlier one did, although it had as many `fills` then.
+
+    `after` and `listing` are the two lists, `end` when the second one was answered.
+    """
+
+    after: int
+    listing: int
+    end: float
+    fills: int
+    wrong: list[tuple[str, str, str]]
 
 
 def items_of(body: Any) -> list[dict[str, Any]] | None:
@@ -34,16 +50,22 @@ def listed_in(exchange: Exchange) -> list[dict[str, Any]] | None:
     return items_of(try_parse(response))
 
 
+def is_of_market(exchange: Exchange) -> bool:
+    """Whether a list was asked for by its market. What is in one without, but for what has ended, is left open."""
+    return "symbol=" in exchange.request.target
+
+
 def judge_open_orders(judge: Judge, exchange: Exchange) -> None:
     """A list of open orders: no canceled order is in it. One that is missing is looked up by a query."""
     items = listed_in(exchange)
     if items is None or exchange.auth is None:
         return
     listed = {str(item.get("id")).lower(): item for item in items}
-    # a row that says that its order has ended is as good as none
-    _watch_missing(
-        judge, exchange, {order_id for order_id, row in listed.items() if row.get("status") not in _ENDED}
-    )
+    if is_of_market(exchange):
+        # a row that says that its order has ended is as good as none
+        live = {order_id for order_id, row in listed.items() if row.get("status") not in _ENDED}
+        _watch_missing(judge, exchange, live)
+        _watch_rows(judge, exchange, items)
     _watch_foreign(judge, exchange, set(listed))
     for order_id in sorted(judge.unlisted | {i for i in listed if i in judge.ledger.orders}):
         order = judge.ledger.orders[order_id]
@@ -106,6 +128,65 @@ def _watch_missing(judge: Judge, exchange: Exchange, listed: set[str]) -> None:
             judge.listing[account] = True
     for order_id in listed:
         judge.missing.pop(order_id, None)
+
+
+def _watch_rows(judge: Judge, exchange: Exchange, items: list[dict[str, Any]]) -> None:
+    """Live orders that were listed as they are, and now are not: a query will tell whether they have changed."""
+    assert exchange.auth is not None
+    rows = {str(item.get("id")).lower(): item for item in items}
+    times = Counter(str(item.get("id")).lower() for item in items)
+    for order_id, row in rows.items():
+        order = judge.ledger.orders.get(order_id)
+        if order is None or order.account != exchange.auth.account or order.state is not State.LIVE:
+            continue
+        wrong = _wrong_in(order, row, times[order_id])
+        fills, after = judge.well_listed.get(order_id, (-1, 0))
+        if not wrong:
+            judge.misshown.pop(order_id, None)
+            if order.exact and decimal_of(row.get("filled_qty")) == order.filled:
+                judge.well_listed[order_id] = len(order.fills), exchange.n
+        elif fills == len(order.fills):
+            judge.misshown[order_id] = Misshown(after, exchange.n, exchange.end, fills, wrong)
+
+
+def _wrong_in(order: Order, row: dict[str, Any], times: int) -> list[tuple[str, str, str]]:
+    """What a list shows of an order that it cannot be: by name, as it must be, as it is.
+
+    Less than has filled may be an older view of it.
+    """
+    wrong = []
+    for name, value in (("price", order.price), ("quantity", order.quantity)):
+        shown = decimal_of(row.get(name))
+        if value is not None and shown is not None and shown != value:
+            wrong.append((name, plain(value), plain(shown)))
+    if row.get("side", order.side) != order.side:
+        wrong.append(("side", order.side, fields.show(row.get("side"))))
+    if (decimal_of(row.get("filled_qty")) or Decimal(0)) > order.filled:
+        wrong.append(("filled_qty", plain(order.filled), fields.show(row.get("filled_qty"))))
+    if times > 1:
+        wrong.append(("listed", "once", f"{times} times"))
+    return wrong
+
+
+def misshown_in_list(judge: Judge, exchange: Exchange, order: Order) -> None:
+    """A query shows an order to be as it was, and a list has shown it otherwise since: a request has done that."""
+    if order.id not in judge.misshown or exchange.start < judge.misshown[order.id].end:
+        return
+    found = judge.misshown.pop(order.id)
+    act = next((act for act in reversed(judge.recent) if found.after < act.n < found.listing), None)
+    if act is None or found.fills != len(order.fills):
+        return
+    names = ", ".join(name for name, _, _ in found.wrong)
+    judge.broken(
+        judge.named_or_spared(act, order),
+        exchange,
+        f"a live order is not listed as it is any more ({names})",
+        "; ".join(f"{name} {expected}" for name, expected, _ in found.wrong),
+        "; ".join(f"{name} {seen}" for name, _, seen in found.wrong),
+        exchanges=[found.after, act.n, found.listing, exchange.n],
+        order=order.id,
+        key=f"listed|{names}",
+    )
 
 
 def missing_from_list(judge: Judge, exchange: Exchange, order: Order) -> None:

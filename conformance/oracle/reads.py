@@ -111,6 +111,7 @@ def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str
     filled = decimal_of(body.get("filled_qty"))
     if status in LIVE and not wrong and (filled is None or filled == order.filled):
         lists.missing_from_list(judge, exchange, order)
+        lists.misshown_in_list(judge, exchange, order)
         judge.confirm(order, exchange)
         return
     others = filled is not None and (filled > order.filled or (filled < order.filled and not judge.quiet))

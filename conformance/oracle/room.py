@@ -83,6 +83,8 @@ def judge_clashes(judge: Judge, exchange: Exchange) -> None:
     """
     if exchange.auth is None or exchange.response is None or exchange.response.status != 200:
         return
+    if not lists.is_of_market(exchange):
+        return
     clash = judge.clashes.pop(exchange.auth.account, None)
     items = lists.listed_in(exchange) if clash is not None else None
     if clash is None or items is None or len(items) >= lists.SHORT:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FILLS_KEPT = "cancel.effects.fills-kept"
 _PAGE = 100  # rows: the shortest page by which a list may be cut off
-_OF_FILLS = ("price", "quantity", "side", "role", "fee", "fee_token", "ts")
+_OF_FILLS = ("price", "quantity", "side", "symbol", "role", "fee", "fee_token", "ts")
 
 
 def volumes(fills: Iterable[Mapping[str, Any]]) -> defaultdict[str, Decimal]:
@@ -52,8 +52,9 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
     volume = volumes(items if asked else ())  # else nobody looks at it
     crossings.judge_volumes(judge, exchange, volume)
     asked_for = _parameters(exchange)
-    span = _told(asked_for, "start", "end")
-    for order_id, planned in [] if span else list(judge.pending.items()):
+    span, market = _told(asked_for, "start", "end"), _told(asked_for, "symbol")
+    # what is in a list without a market is left open
+    for order_id, planned in [] if span or not market else list(judge.pending.items()):
         order = judge.ledger.orders[order_id]
         if order.account == exchange.auth.account:
             stranger = volume[order_id] > planned.filled or not (judge.quiet or _agree(order_id, planned, items))
@@ -62,7 +63,7 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
                 judge.troubled.add(exchange.case)
             judge.settle(order_id, drop=stranger)
     account = exchange.auth.account
-    page = account, _told(asked_for, "limit")
+    page = account, _told(asked_for, "symbol", "limit")
     judge.most_rows[page] = max(judge.most_rows[page], len(rows))
     if span:
         before = judge.spans.get((account, span), {})
@@ -71,21 +72,39 @@ def judge_trades(judge: Judge, exchange: Exchange) -> None:
         # one that shows as many as any other of that limit, or as many as may be a page, may be cut off
         is_whole = len(rows) < judge.most_rows[page] and not _is_page(len(rows))
     else:
-        before, is_whole = judge.fill_rows.get((exchange.case, account), {}), False
-        judge.fill_rows[exchange.case, account] = rows
+        before, is_whole = judge.fill_rows.get((exchange.case, account, market), {}), False
+        judge.fill_rows[exchange.case, account, market] = rows
     if exchange.aim != _FILLS_KEPT:
         return
     _rows_kept(judge, exchange, before, rows)
     _nothing_filled(judge, exchange, rows)
+    _orders_kept(judge, exchange, before, rows, volume, whole=is_whole, span=bool(span))
+
+
+def _orders_kept(
+    judge: Judge,
+    exchange: Exchange,
+    before: Mapping[str, dict[str, Any]],
+    rows: Mapping[str, dict[str, Any]],
+    volume: Mapping[str, Decimal],
+    *,
+    whole: bool,
+    span: bool,
+) -> None:
+    """The fills that orders had when they were listed before are still listed, and canceled ones have no others."""
     listed = volumes(before.values())
     # a span of time has trades of other cases too, of which an answer may have been lost
     for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *(() if span else volume)}))):
-        if not order.exact or not (order.canceled_by == "cancel" or order.state is State.FILLED):
-            continue  # it is neither canceled nor what such a one traded with
-        filled, seen = order.filled, volume[order.id]
-        slid = seen < filled and not is_whole and (span or _slid(order, before, rows))
+        if not order.exact or not (order.canceled_by == "cancel" or order.state in (State.FILLED, State.LIVE)):
+            continue  # it is none that was canceled, or was left alone
+        filled, seen = order.filled, volume.get(order.id, Decimal(0))
+        if order.state is State.LIVE and seen >= filled:
+            continue  # somebody else may have filled it further
+        slid = seen < filled and not whole and (span or _slid(order, before, rows))
         if listed[order.id] == filled and not slid:
             _fills_kept(judge, exchange, order, seen, filled)
+            if seen == filled:
+                _ids_kept(judge, exchange, order, before, rows)
 
 
 def _parameters(exchange: Exchange) -> dict[str, list[str]]:
@@ -138,6 +157,24 @@ def _rows_kept(
             )
 
 
+def _ids_kept(
+    judge: Judge, exchange: Exchange, order: Order, before: Mapping[str, Mapping[str, Any]], rows: Iterable[str]
+) -> None:
+    """The fills of an order are listed under the ids that they had, where ids stay from list to list at all."""
+    theirs = {trade for trade, row in before.items() if str(row.get("order_id")).lower() == order.id}
+    gone = sorted(theirs.difference(rows))
+    if gone and not before.keys().isdisjoint(rows):
+        judge.broken(
+            _FILLS_KEPT,
+            exchange,
+            f"fills of the {order.state} order are listed under other ids",
+            f"trade_id {gone[0][:80]}",
+            "another trade_id",
+            order=order.id,
+            key="ids",
+        )
+
+
 def _nothing_filled(judge: Judge, exchange: Exchange, rows: Mapping[str, dict[str, Any]]) -> None:
     """No fill of a canceled order is listed that is none."""
     for row in rows.values():
@@ -158,7 +195,7 @@ def _fills_kept(judge: Judge, exchange: Exchange, order: Order, seen: Decimal, f
         judge.held(_FILLS_KEPT, exchange)
         return
     more = seen > filled
-    which = "canceled order" if order.canceled_by == "cancel" else "filled order"
+    which = "canceled order" if order.canceled_by == "cancel" else f"{order.state} order"
     judge.broken(
         "cancel.effects.off-book" if more else _FILLS_KEPT,
         exchange,

@@ -570,21 +570,35 @@ class Venue:
         """Look at several orders, at the same time where answers take long."""
         self.client.together([partial(self.look, order) for order in orders])
 
-    def open_orders(self, name: str = "owner", symbol: str | None = None) -> list[dict[str, Any]] | None:
-        """The open orders of an account on a market (ours), None if the target does not tell."""
-        exchange = self.get("open_orders", "/spot/orders", name, f"symbol={symbol or self.rules.symbol}")
+    def open_orders(
+        self, name: str = "owner", symbol: str | None = None, scheme: str | None = None
+    ) -> list[dict[str, Any]] | None:
+        """The open orders of an account on a market (ours; "": on all), None if the target does not tell."""
+        query = self._of_market(symbol)
+        exchange = self.get("open_orders", "/spot/orders", name, query, scheme)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 
+    def _of_market(self, symbol: str | None) -> str:
+        """The parameter that asks for a market, ours without a name; none for the empty one, of all markets."""
+        return f"symbol={self.rules.symbol if symbol is None else symbol}" if symbol != "" else ""
+
     def trades(
-        self, name: str = "owner", aim: str | None = None, limit: int = SHORT_LIST, window: str = ""
+        self,
+        name: str = "owner",
+        aim: str | None = None,
+        limit: int = SHORT_LIST,
+        window: str = "",
+        *,
+        symbol: str | None = None,
+        scheme: str | None = None,
     ) -> list[dict[str, Any]] | None:
-        """The newest own fills of an account, None if the target does not tell.
+        """The newest own fills of an account on a market (ours; "": on all), None if the target does not tell.
 
         `window` has further parameters: those of a span of time.
         """
-        query = f"symbol={self.rules.symbol}&limit={limit}{window}"
-        exchange = self.get("my_trades", "/spot/trades/me", name, query, aim=aim)
+        query = "&".join(filter(None, (self._of_market(symbol), f"limit={limit}{window}")))
+        exchange = self.get("my_trades", "/spot/trades/me", name, query, scheme, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
 

@@ -69,6 +69,8 @@ class Paper:
         text = (
             "" if answer is None else answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
         )
+        if op in ("open_orders", "my_trades") and not query:
+            query = "symbol=DFUSDT"
         kind = [("content-type", "application/json")] if headers is None else headers
         exchange = Exchange(
             n=next(self._n),

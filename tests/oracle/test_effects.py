@@ -214,6 +214,29 @@ def test_fills_that_change(paper: Paper, name: str) -> None:
     assert paper.found() == [FILLS_KEPT]
 
 
+@pytest.mark.parametrize(("name", "other", "found"), [("t9", "t1", True), ("t2", "t1", False), ("t9", "t8", False)])
+def test_fills_under_other_ids(paper: Paper, name: str, other: str, found: bool) -> None:
+    """Ids that are new in each list say nothing."""
+    paper.place()
+    paper.fill("30")
+    _trades(paper, [("t2", ORDER, "30"), ("t1", OTHER, "1")])
+    paper.cancel(200, canceled(paper.now, filled_qty="30", avg_fill_price="0.5"))
+    _trades(paper, [(name, ORDER, "30"), (other, OTHER, "1")], aim=FILLS_KEPT)
+    assert paper.found() == ([FILLS_KEPT] if found else [])
+
+
+@pytest.mark.parametrize(("quantity", "found"), [("30", False), ("20", True), ("40", False)])
+def test_fills_of_a_live_order_are_kept(paper: Paper, quantity: str, found: bool) -> None:
+    """They may become more: somebody else may trade with it."""
+    paper.place()
+    paper.place(order(id=OTHER, price="0.51"))
+    paper.fill("30", price="0.51", maker=OTHER)
+    _trades(paper, [("t1", OTHER, "30")])
+    paper.cancel()
+    _trades(paper, [("t1", OTHER, quantity)], aim=FILLS_KEPT)
+    assert paper.found() == ([FILLS_KEPT] if found else [])
+
+
 @pytest.mark.parametrize(("rows", "requirement"), [([], "fills-kept"), (["30", "30"], "off-book"), (["30"], None)])
 def test_fills_after_the_cancel(paper: Paper, rows: list[str], requirement: str | None) -> None:
     paper.place()
@@ -313,6 +336,60 @@ def test_a_live_order_vanishes_from_the_list(paper: Paper) -> None:
 
 def test_a_live_order_stays_in_the_list(paper: Paper) -> None:
     _lists(paper, OTHER)
+    assert paper.found() == []
+
+
+def test_a_list_of_all_markets(paper: Paper) -> None:
+    """A canceled order may not be in it; what it leaves out is left open."""
+    _two(paper)
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order(), order(id=OTHER)])
+    paper.cancel()
+    paper.add("open_orders", "GET", "/spot/orders", 200, [], query="limit=9")
+    paper.query(order(id=OTHER), order_id=OTHER)
+    assert paper.found() == []
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order()], query="limit=9")
+    assert paper.found() == ["cancel.effects.not-listed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ([{}], [{"filled_qty": "30"}], True),
+        ([{}], [{"quantity": "50"}], True),
+        ([{}], [{"price": "0.4"}], True),
+        ([{}], [{"side": "sell"}], True),
+        ([{}], [{}, {}], True),
+        ([{}], [{"quantity": "100.00", "price": "0.5"}], False),
+        ([{}], [{"updated_at": CREATED + 9, "status": "pending"}], False),
+        pytest.param([], [{"quantity": "50"}], False, id="never right"),
+        pytest.param([{"quantity": "70"}], [{"quantity": "50"}], False, id="of another form"),
+        pytest.param([{}, {}], [{}, {}], False, id="always twice"),
+    ],
+)
+def test_a_live_order_is_listed_otherwise(
+    paper: Paper, before: list[dict[str, str]], after: list[dict[str, str]], found: bool
+) -> None:
+    _two(paper)
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order(id=OTHER, **row) for row in before])
+    paper.cancel()
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order(id=OTHER, **row) for row in after])
+    assert paper.found() == []  # somebody else may have done that, or it was read in between
+    paper.query(order(id=OTHER), order_id=OTHER)
+    assert paper.found() == (["cancel.effects.own-orders"] if found else [])
+
+
+@pytest.mark.parametrize("canceled_between", [True, False])
+def test_an_order_that_fills_is_listed_otherwise(paper: Paper, canceled_between: bool) -> None:
+    """What a list makes of its fills is the list's own affair; and what no request can have done is nobody's."""
+    _two(paper)
+    paper.add("open_orders", "GET", "/spot/orders", 200, [order(id=OTHER)])
+    if canceled_between:
+        paper.cancel()
+        paper.fill("30", maker=OTHER)
+    shown = order(id=OTHER, quantity="70")
+    paper.add("open_orders", "GET", "/spot/orders", 200, [shown])
+    filled = {"filled_qty": "30", "avg_fill_price": "0.5", "status": "partially_filled"}
+    paper.query(order(id=OTHER, **(filled if canceled_between else {})), order_id=OTHER)
     assert paper.found() == []
 
 

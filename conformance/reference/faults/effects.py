@@ -196,6 +196,34 @@ def list_canceled(
     wrap(ref.exchange, "open_orders", open_orders)
 
 
+@fault("cancel.effects.not-listed")
+def canceled_orders_are_listed_without_a_symbol(ref: Reference) -> None:
+    """The open orders of all markets, asked for without a symbol, list canceled ones."""
+    gone: list[Order] = []
+    after_cancel(ref, gone.append)
+
+    def open_orders(original: Any, account: str, symbol: str | None) -> list[Order]:
+        found: list[Order] = original(account, symbol)
+        return found if symbol is not None else found + [order for order in gone if order.account == account]
+
+    wrap(ref.exchange, "open_orders", open_orders)
+
+
+@fault("cancel.effects.own-orders")
+def orders_are_listed_with_fills_of_a_canceled_one(ref: Reference) -> None:
+    """After the cancel of an order that had fills, the caller's open orders are listed as if these were theirs."""
+    last: dict[str, Order] = {}
+    after_cancel(ref, lambda order: last.update({order.account: order}))
+
+    def open_orders(original: Any, account: str, symbol: str | None) -> list[Order]:
+        found: list[Order] = [copy(order) for order in original(account, symbol)]
+        for order in found if account in last else []:
+            order.filled_qty = max(order.filled_qty, last[account].filled_qty)
+        return found
+
+    wrap(ref.exchange, "open_orders", open_orders)
+
+
 @fault("cancel.effects.final")
 def filled_qty_forgotten_afterwards(ref: Reference) -> None:
     """A query after the cancel shows nothing filled."""
@@ -259,6 +287,23 @@ def last_trade_of_a_canceled_order_vanishes(ref: Reference) -> None:
 def maker_trades_of_canceled_sells_vanish(ref: Reference) -> None:
     """The own trades lack the fills that a canceled sell order got while it rested."""
     hide_trades(ref, lambda trade, order, rows: order.side == "sell" and trade.role == "maker")
+
+
+@fault("cancel.effects.fills-kept")
+def fills_of_canceled_orders_get_new_ids(ref: Reference) -> None:
+    """The own trades list the fills of a canceled order under other ids than before."""
+
+    def trades(original: Any, *arguments: Any) -> list[Trade]:
+        rows: list[Trade] = original(*arguments)
+        orders = {row.order_id: ref.exchange.find_order(row.order_id) for row in rows}
+        return [
+            replace(row, trade_id=f"{row.trade_id}-c")
+            if (order := orders[row.order_id]) and canceled(order)
+            else row
+            for row in rows
+        ]
+
+    wrap(ref.exchange, "trades", trades)
 
 
 @fault("cancel.effects.own-orders")
