@@ -6,6 +6,7 @@ A race is repeated until its operations really overlapped often enough; the orac
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order, State
+from conformance.suite.aged import AGE
 from conformance.suite.crossing import find_nothing
 from conformance.target.client import Call
 from conformance.target.race import Arena, Runner
@@ -271,10 +273,14 @@ def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
 
 
 @pytest.mark.last
-@pytest.mark.exercises("cancel.races.cancel-all")
+@pytest.mark.exercises("cancel.races.cancel-all", "cancel.effects.final")
 @pytest.mark.profile("standard")
 def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> None:
-    """A cancel or a cancel-all ends the order, not both. Only where the account has no orders but ours."""
+    """A cancel or a cancel-all ends the order, not both, and moves no time of one that was canceled before.
+
+    Only where the account has no orders but ours.
+    """
+    old = _canceled_long_ago(venue)
 
     def race(trial: int) -> RaceRecord:
         places: list[Callable[[], Any]] = [
@@ -301,6 +307,18 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
         return record
 
     _repeat(venue, "cancel.races.cancel-all", race)
+    if old is not None:
+        venue.look(old)
+
+
+def _canceled_long_ago(venue: Venue) -> Order | None:
+    """An order of the owner that a cancel ended, so long ago that its time can be told from now; None without."""
+    since = time.monotonic() - AGE
+    orders = (
+        o for o in reversed(venue.judge.ledger.orders.values()) if o.account == "owner" and o.final is not None
+    )
+    ended = (order for order in orders if order.state is State.CANCELED and order.canceled_by == "cancel")
+    return next((order for order in ended if order.canceled is not None and order.canceled[1] < since), None)
 
 
 def _check_ours(venue: Venue, rows: list[dict[str, Any]] | None) -> None:

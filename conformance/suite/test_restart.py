@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from conformance.oracle.ledger import Order, State
+from conformance.suite.crossing import cross
 from conformance.suite.session import Session
 from conformance.target.client import Call, again
 from conformance.target.states import OTHER_ACCOUNT, Fills, States
@@ -57,20 +58,25 @@ def test_restart(venue: Venue, states: States, restart: Callable[[], None] | Non
     with_fills = OTHER_ACCOUNT["owner"] in venue.settings.accounts
     if with_fills:
         kept.append(states.filled("buy"))
-        canceled.append(states.partially_filled("buy", Fills(resting=("2",))))
+        canceled.append(states.partially_filled("buy", Fills(improved=("1",), resting=("2",))))
     for order in canceled:
         venue.cancel(order, scheme=next(schemes))
     if with_fills:
-        kept.append(states.partially_filled("sell", Fills(resting=("2",))))
+        kept.append(states.partially_filled("sell", Fills(improved=("1",), resting=("2",))))
+        venue.trades("owner")
     during = [states.open(side) for side in ("buy", "sell") * 4]
     _cancel_while(venue, during, restart)
     _wait_until_back(venue)
     venue.recorder.note("restart", venue.case)
     for order in (*canceled, *kept, *during):
         venue.look(order)
+    if with_fills:
+        venue.trades("owner", aim="cancel.effects.fills-kept")
     for order in (*canceled, *kept, *during):
         venue.cancel(order, scheme=next(schemes), aim="cancel.unavailable.restarting")
         venue.look(order)
+    if with_fills and canceled[-1].state is State.CANCELED:
+        cross(venue, states, canceled[-1])
 
 
 def _cancel_while(venue: Venue, orders: list[Order], restart: Callable[[], None]) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 from ..errors import ApiError, EngineBusy, EngineRestarting, OrderNotFound, Unavailable
 from ..orders import Order
 from ..reference import Reference
-from .effects import later
+from .effects import later, stay_in_book
 from .money import give, rest_of
 from .registry import fault
-from .tools import cancel_aside, every, find, wrap
+from .tools import cancel_aside, engines, every, find, wrap
 
 _LARGE = 100_000
 _LATER_S = 1.2  # when a client that backs off as documented has canceled the order itself
@@ -250,6 +250,20 @@ def restart_loses_orders(ref: Reference) -> None:
         original()
 
     wrap(ref.exchange, "start", start)
+
+
+@fault("cancel.effects.off-book", "cancel.unavailable.restarting", options=_RESTART)
+def restart_puts_canceled_orders_into_the_book(ref: Reference) -> None:
+    """After a restart, orders that were canceled before it are shown as canceled, and fill."""
+    stay_in_book(ref, lambda order: False)
+
+    async def recover(original: Any) -> None:
+        await original()
+        for (order_id,) in ref.store.db.execute("SELECT id FROM orders WHERE status='canceled' AND tif!='ioc'"):
+            if (order := ref.store.load_order(order_id)) is not None:
+                engines(ref)[0].book.add(order)
+
+    wrap(next(iter(ref.exchange.engines.values())), "recover", recover)
 
 
 @fault("cancel.unavailable.restarting", options=_RESTART)
