@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from uuid import uuid4
@@ -21,6 +22,7 @@ SIDE = ("buy", "sell")
 SIDES = pytest.mark.parametrize("side", SIDE)
 POSITIONS = {"first": 0, "in between": 1, "last": 3}
 _QUEUE = 12  # orders at one price
+_PRICES, _CROWD = 34, 52  # of one side of a crowded book; and orders there, more than fit into a list of fifty
 _OWN, _FOREIGN = "cancel.effects.own-orders", "cancel.effects.foreign-orders"
 
 
@@ -39,16 +41,32 @@ def _open_at(venue: Venue, states: States, side: str, prices: Sequence[Decimal],
     return venue.client.together([partial(states.open, side, price=price, quantity=size) for price in prices])
 
 
-def _take_in_turn(venue: Venue, states: States, turns: Sequence[tuple[Order, str]], last: Order) -> None:
-    """Take all that is left of each order of a price, with what its not filling would break; look at all."""
+def _kept(place: Callable[[], Order], orders: list[Order]) -> Callable[[], None]:
+    return lambda: orders.append(place())
+
+
+def _take_in_turn(
+    venue: Venue,
+    states: States,
+    turns: Sequence[tuple[Order, str]],
+    last: Order,
+    beside: Callable[[], Order] | None = None,
+) -> None:
+    """Take all that is left of each order of a price, with what its not filling would break; look at all.
+
+    `beside` places an order that comes after all of them, while the first one is taken.
+    """
     looked_at: list[Order] = []
+    newcomers: list[Order] = []
     for order, aim in turns:
         tasks: list[Callable[[], object]] = [partial(venue.look, one) for one in looked_at]
+        if beside is not None and not looked_at:
+            tasks.append(_kept(beside, newcomers))
         tasks.append(partial(states.take, order, order.remaining, aim=aim))
         venue.client.together(tasks)
         looked_at = [order]
     venue.done_trading()
-    venue.look_all([*looked_at, last])
+    venue.look_all([*looked_at, last, *newcomers])
 
 
 @pytest.mark.exercises(_OWN, "cancel.effects.off-book")
@@ -75,7 +93,10 @@ def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, positi
 @pytest.mark.exercises(_OWN, _FOREIGN, "cancel.effects.off-book")
 @SIDES
 def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, side: str) -> None:
-    """Of orders of two users at one price, one is canceled: the others fill as if it had never been."""
+    """Of orders of two users at one price, one is canceled: the others fill as if it had never been.
+
+    And before one that another user places there afterwards.
+    """
     (price,) = venue.band.levels(1, resting=side)
     size = states.units("2")
     names = ("owner", "counterparty") if scheme == venue.account("owner").schemes[0] else ("counterparty", "owner")
@@ -85,7 +106,8 @@ def test_foreign_neighbours_trade_on(venue: Venue, states: States, scheme: str, 
     _fills_in_turn(venue, states, first)
     venue.cancel(canceled, scheme=scheme)
     turns = [(order, _OWN if order.account == "owner" else _FOREIGN) for order in (first, second, behind)]
-    _take_in_turn(venue, states, turns, canceled)
+    place = partial(states.open, side, price=price, quantity=size, account="counterparty")
+    _take_in_turn(venue, states, turns, canceled, beside=None if venue.is_quick else place)
 
 
 @pytest.mark.exercises(_OWN)
@@ -159,16 +181,45 @@ def test_other_prices_trade_on(venue: Venue, states: States, side: str, position
 @pytest.mark.profile("standard")
 @SIDES
 def test_long_queue(venue: Venue, states: States, side: str) -> None:
-    """The last of many orders at a price is canceled: whoever takes all of them gets all but that one."""
+    """Far back in a row of many orders one is canceled: whoever takes all of them gets all but that one."""
     (price,) = venue.band.levels(1, resting=side)
     size = states.units("1")
-    orders = _open_at(venue, states, side, [price] * (_QUEUE - 1), units="1")
+    orders = _open_at(venue, states, side, [price] * (_QUEUE - 3), units="1")
     canceled = states.open(side, price=price, quantity=size)
+    orders += _open_at(venue, states, side, [price] * 2, units="1")
     venue.cancel(canceled)
     takes = [Take(order.id, format(price, "f"), format(size, "f")) for order in orders]
-    quantity = size * _QUEUE
-    venue.place(OTHER_SIDE[side], price, quantity, account="counterparty", tif="ioc", takes=takes)
+    take = partial(venue.place, OTHER_SIDE[side], price, size * _QUEUE, account="counterparty", tif="ioc")
+    take(takes=takes, aim=_OWN, expect="filled")
     venue.look_all([canceled, orders[0], orders[-1]])
+
+
+@pytest.mark.exercises(_OWN, "cancel.success.open")
+@pytest.mark.near
+@pytest.mark.parametrize(
+    "side",
+    [
+        pytest.param(side, marks=pytest.mark.profile(profile))
+        for side, profile in (("sell", "standard"), ("buy", "thorough"))
+    ],
+)
+def test_crowded_book(venue: Venue, states: States, side: str) -> None:
+    """In a book of many prices the best order, the oldest of many, is canceled: the next price is the best."""
+    levels = list(dict.fromkeys(venue.band.levels(_PRICES, gap=1, resting=side)))
+    best, following, *others = levels if side == "sell" else levels[::-1]
+    oldest, first, second = (
+        states.open(side, price=price, quantity=states.units("2")) for price in (best, following, following)
+    )
+
+    def place(price: Decimal | None) -> None:
+        with suppress(Undecidable):  # more than the account holds, or may have
+            states.open(side, price=price, quantity=states.units("1") if price else None)
+
+    more = _CROWD - 3 - len(others)
+    venue.client.together([partial(place, price) for price in [*others, *[None] * more]])
+    venue.cancel(oldest)
+    states.take(first, states.units("1"), aim=_OWN)
+    venue.look_all([first, second, oldest])
 
 
 @pytest.mark.exercises(_OWN)

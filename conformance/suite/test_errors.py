@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid1, uuid3, uuid4, uuid5
@@ -311,9 +312,14 @@ def test_foreign_partially_filled(venue: Venue, states: States, scheme: str, sid
 @pytest.mark.few
 @pytest.mark.exercises("cancel.refusals.forbidden")
 def test_foreign_listed(venue: Venue, states: States, scheme: str) -> None:
-    """An order that another user tried to cancel is still among its owner's open orders, and not among theirs."""
+    """An order that another user tried to cancel is still among its owner's open orders, and not among theirs.
+
+    It is forbidden too to one who has asked for it before, and may not have found it.
+    """
     order = states.open("sell", account="counterparty")
-    venue.open_orders("counterparty")
+    ask = partial(venue.get, "query_order", f"/spot/orders/{order.path_id}", "owner", scheme=scheme)
+    tasks: list[Callable[[], object]] = [partial(venue.open_orders, "counterparty"), ask]
+    venue.client.together(tasks)
     venue.cancel(order, scheme=scheme)
     for account in ("counterparty", "owner"):
         if venue.open_orders(account) is None:

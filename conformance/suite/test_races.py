@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order, State
+from conformance.record import Take
 from conformance.suite.aged import AGE
 from conformance.suite.crossing import find_nothing
 from conformance.target.client import Call
@@ -270,6 +272,34 @@ def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
         return overlapped
 
     _repeat_side_by_side(venue, race)
+
+
+@pytest.mark.exercises("cancel.effects.own-orders")
+@pytest.mark.profile("standard")
+@pytest.mark.near
+def test_cancel_and_sweep(venue: Venue, states: States, arena: Arena) -> None:
+    """What is left of an order still fills when others of its price were taken while one of them was canceled."""
+    venue.account("counterparty")
+
+    def race(trial: int) -> bool:
+        side = _SIDES[trial % 2]
+        (price,) = venue.band.levels(1, resting=side)
+        whole, half = states.units("2"), states.units("1")
+        first, second, canceled = (states.open(side, price=price, quantity=whole) for _ in range(3))
+        takes = [Take(o.id, format(price, "f"), format(q, "f")) for o, q in ((first, whole), (second, half))]
+        take = replace(_take(venue, first, whole + half, trial), takes=takes)
+        (cancel,) = _cancels(venue, canceled, 1, first=trial)
+        overlapped = arena.side_by_side([cancel.call, take], canceled)
+        venue.look_all([first, second, canceled])
+        if second.state is not State.LIVE or not second.exact or not second.fills:
+            raise Trouble("the orders did not fill as planned: somebody else trades here")
+        states.take(second, second.remaining, aim="cancel.effects.own-orders")
+        venue.look(second)
+        if venue.sweep():
+            raise Trouble("an order whose price was swept beside a cancel could not be canceled")
+        return overlapped
+
+    _repeat_side_by_side(venue, race, _ROUNDS["quick"])
 
 
 @pytest.mark.last

@@ -12,6 +12,7 @@ from conformance.target.venue import Venue
 
 _MANY = 33  # orders; more than fit into a short list of the latest ones
 _LOOKED_AT = 4  # one in so many of them
+_TOO_MUCH = "1e9"  # times the smallest order
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 
 
@@ -64,6 +65,32 @@ def test_after_a_self_trade(venue: Venue, states: States, scheme: str, side: str
     venue.done_trading()
     venue.look(order)
     venue.cancel(order, scheme=scheme)
+    venue.look(order)
+
+
+@pytest.mark.exercises("cancel.success.open")
+@pytest.mark.profile("standard")
+@pytest.mark.near
+@pytest.mark.by_turns("side")
+@SIDES
+def test_after_others_were_refused(venue: Venue, states: States, side: str) -> None:
+    """An order is canceled like any other that somebody would have met who was refused to.
+
+    For a post-only order that would have, and on this machine for want of funds.
+    """
+    venue.account("counterparty")
+    (price,) = venue.band.levels(1)
+    order = states.open(side, price=price, quantity=states.units("2"))
+    attempts = [("post_only", "1")]
+    if venue.settings.is_loopback:  # elsewhere one who has the funds might take from others
+        attempts.append(("ioc", _TOO_MUCH))
+    for tif, units in attempts:
+        exchange = venue.new_order(OTHER_SIDE[side], price, states.units(units), "counterparty", tif)
+        if exchange.response is None or exchange.response.status == 200:
+            order.state = State.UNSURE
+            raise NotExercised("the target takes an order that it should refuse")
+    venue.done_trading()
+    venue.cancel(order, scheme=venue.account("owner").schemes[-(side == "sell")])
     venue.look(order)
 
 
