@@ -8,6 +8,7 @@ from functools import partial
 
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
+from conformance.target.client import Call
 from conformance.target.trouble import Undecidable
 from conformance.target.venue import Venue
 
@@ -22,6 +23,15 @@ def end(venue: Venue, order: Order, scheme: str | None = None) -> None:
     venue.cancel(order, scheme=scheme)
     if order.state not in (State.CANCELED, State.FILLED):
         raise Undecidable("the order was not canceled, so its funds may be locked")
+
+
+def cancel_all(venue: Venue) -> None:
+    """Ask for a cancel-all where the owner has no order left, so that it ends none."""
+    if venue.open_orders("owner") != []:
+        return
+    credential = venue.credential("owner")
+    query = f"symbol={venue.rules.symbol}"
+    venue.send(Call("cancel_all", "DELETE", "/spot/orders", query, signer=credential.signer, auth=credential.auth))
 
 
 class _Scale:

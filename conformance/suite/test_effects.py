@@ -69,7 +69,6 @@ def _open_at(states: States, side: str, price: Decimal) -> Order:
 @pytest.mark.exercises("cancel.effects.off-book")
 @pytest.mark.profile("standard")
 @pytest.mark.near
-@pytest.mark.by_turns("side")
 @SIDES
 def test_off_the_book_by_an_upper_case_id(venue: Venue, states: States, side: str) -> None:
     """An order that is canceled by its id in upper case, where that is taken, is gone like any other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
@@ -13,7 +13,7 @@ import pytest
 from conformance.oracle.bodies import is_transient, try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import NEAR, Aged
-from conformance.suite.balance import DISTANT_S, end, largest
+from conformance.suite.balance import DISTANT_S, cancel_all, end, largest
 from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.race import Arena
 from conformance.target.states import OTHER_SIDE, Fills, States
@@ -24,14 +24,17 @@ _RELEASED, _ONCE = "cancel.effects.lock-released", "cancel.effects.lock-released
 SIDES = pytest.mark.parametrize("side", ["buy", "sell"])
 _ROUNDS = 4  # of cancels that overlap
 _DEAR = Decimal("2.5")
+_EXTREME = {"sell": Decimal(20), "buy": Decimal("0.005")}  # prices at which nobody is met
 _BEYOND = Decimal("0.02")  # of an order's worth: no page says what it locks, to the cent and the fee
 _WORTH = ("1000", "30", "3")  # times the smallest order
 _STATES = ("open", "canceled twice", "partially filled")
+_AND_ALL = "open, and a cancel-all follows"
 _ONE_SIDED = pytest.mark.one_sided  # what a case of this side does leaves the balance for the other side alone
 _FILLS = {
     "partially filled": Fills(resting=("3", "1")),
-    "nearly filled": Fills(resting=("3", "8.9")),
+    "nearly filled": Fills(improved=("1",), resting=("1", "1", "7.9")),  # and a unit by a market order, of a buy
     "bought for less": Fills(improved=("9",), resting=("1",), gap=1500),
+    "sold for more": Fills(improved=("4",), resting=("1",), gap=1500),
 }
 _BY_TURNS = (  # each with one credential, the next one with the other
     *(("nearly filled", side) for side in ("buy", "sell")),
@@ -53,14 +56,22 @@ _LOCKS = pytest.mark.exercises(_RELEASED, _ONCE)
 def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, funds: dict[str, Decimal]) -> None:
     """What could be placed before can be placed after, to the lot, and not a lot more.
 
-    The most that can be placed is found first, by halving.
+    The most that can be placed is found first, by halving. What another user tries before frees nothing, and the
+    token that was not locked is left alone.
     """
     if venue.client.pace > DISTANT_S:
         if scheme != _by_turns(venue, (side == "sell") + _STATES.index(state)):
             raise NotExercised("answers take long: each side and state is tried with one credential")
         if state == "open":
             raise NotExercised("answers take long: an order that is canceled twice is tried")
+    other, more, before = OTHER_SIDE[side], None, 0
+    if state == "open" and _is_for_all(venue, scheme):
+        _only_here(venue)
+        before = _own_trades(venue)
+        more = _most(venue, other, venue.band.resting(other), funds)[1] + venue.rules.lot
     _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
+    if more is not None:
+        _attempt(venue, other, venue.band.resting(other), more, _ONCE, "refused", before)
 
 
 @_LOCKS
@@ -83,7 +94,9 @@ def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, f
     """The same for orders of which little is left, or nothing: then a cancel that is refused releases nothing."""
     _only_to_the_lot(venue)
     scheme = _by_turns(venue, _BY_TURNS.index((state, side)))
-    _release(venue, _make(venue, states, side, state), scheme, side, state, funds)
+    order = _make(venue, states, side, state)
+    also = _filled_at_once(states, side) if state == "filled" else []
+    _release(venue, order, scheme, side, state, funds, also=also)
 
 
 @pytest.mark.exercises(_ONCE)
@@ -93,7 +106,7 @@ def test_lock_after_fills(venue: Venue, states: States, state: str, side: str, f
 def test_proceeds_are_kept(venue: Venue, states: States, side: str, funds: dict[str, Decimal]) -> None:
     """What an order has brought before its cancel can still be spent, to the lot, and not more."""
     _only_to_the_lot(venue)
-    order = _make(venue, states, side, "partially filled")
+    order = _make(venue, states, side, "partially filled" if side == "buy" else "sold for more")
     assert order is not None
     other = OTHER_SIDE[side]
     price, before = venue.band.resting(other), _own_trades(venue)
@@ -107,7 +120,10 @@ def test_proceeds_are_kept(venue: Venue, states: States, side: str, funds: dict[
 @pytest.mark.last
 @pytest.mark.profile("standard")
 def test_lock_of_a_dear_buy(venue: Venue, states: States, funds: dict[str, Decimal]) -> None:
-    """The same for a buy at a price far above 1, which locks more of the quote token than it has of the base."""
+    """The same for a buy at a price far above 1, which locks more of the quote token than it has of the base.
+
+    A cancel-all after that gives nothing back either.
+    """
     _only_to_the_lot(venue)
     if not venue.band.quiet:
         raise NotExercised("a buy at a high price is placed only where nobody else sells")
@@ -117,7 +133,20 @@ def test_lock_of_a_dear_buy(venue: Venue, states: States, funds: dict[str, Decim
         end(venue, states.open("buy", price=price, tif="post_only"))
     except Undecidable as refusal:
         raise NotExercised(f"nothing rests at such a price: {refusal}") from None
-    _release(venue, None, scheme, "buy", "open", funds, price)
+    _release(venue, None, scheme, "buy", _AND_ALL, funds, price)
+
+
+@_LOCKS
+@pytest.mark.near
+@pytest.mark.profile("standard")
+@SIDES
+def test_lock_at_an_extreme_price(venue: Venue, side: str, funds: dict[str, Decimal]) -> None:
+    """The same for a sell at a price far above that of others, and a buy far below."""
+    _only_to_the_lot(venue)
+    price = venue.rules.price(_EXTREME[side])
+    if price < venue.band.ceil * 2 if side == "sell" else price > venue.band.floor / 2:
+        raise NotExercised("at the prices of this market that is nothing extreme")
+    _release(venue, None, venue.account("owner").schemes[-(side == "sell")], side, "open", funds, price)
 
 
 def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
@@ -125,6 +154,8 @@ def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
     _only_here(venue)
     if state in _FILLS:
         order = states.partially_filled(side, _FILLS[state])
+        if state == "nearly filled" and side == "buy":
+            states.take(order, states.units("1"), kind="market")
     elif state == "filled":
         order = states.filled(side)
     elif state == "ioc remainder":
@@ -134,6 +165,15 @@ def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
     venue.look(order)
     _check_fills(order)
     return order
+
+
+def _filled_at_once(states: States, side: str) -> list[Order]:
+    """Orders that never rested: one that was filled while it was placed, and a market sell."""
+    orders = [states.filled_at_once(side)]
+    if side == "sell":
+        with suppress(Undecidable):  # a target may have no market orders
+            orders.append(states.market_filled())
+    return orders
 
 
 def _check_fills(order: Order) -> None:
@@ -149,8 +189,12 @@ def _release(
     state: str,
     funds: dict[str, Decimal],
     price: Decimal | None = None,
+    also: Sequence[Order] = (),
 ) -> None:
-    """Cancel an order (without one, one at `price` that locks most of the balance) and see what can be placed."""
+    """Cancel an order (without one, one at `price` that locks most of the balance) and see what can be placed.
+
+    `also` are orders that have ended before, which the same cancels are tried on.
+    """
     price = price or venue.band.resting(side)
     if locked is not None and locked.state is State.LIVE:
         price = locked.price or price
@@ -160,18 +204,31 @@ def _release(
     if locked is None:
         size = venue.rules.lot * int(most / venue.rules.lot * Decimal("0.7"))
         try:
-            locked = venue.place(side, price, size)
+            locked = venue.place(side, price, size, scheme=scheme)
         except Undecidable:  # less than what has just fitted and was canceled: perhaps that is locked still
             _attempt(venue, side, price, size, _RELEASED, "accepted", before)
             return
     elif locked.state is State.LIVE:
         most_after = most + locked.remaining
-    end(venue, locked, scheme)
+        if state == "partially filled" and _is_for_all(venue, scheme):
+            venue.cancel(locked, by="counterparty")
+            more = too_much + venue.rules.lot
+            _attempt(venue, side, price, more, "cancel.refusals.forbidden", "refused", before)
+    if state == "canceled twice":  # at first, where that is taken, by another spelling of its id
+        venue.cancel(locked.id.upper(), scheme=scheme)
+    if state != "canceled twice" or locked.state is State.LIVE:
+        end(venue, locked, scheme)
     _check_fills(locked)
     if state == "canceled twice":
         venue.cancel(locked, scheme=scheme)
         if venue.settings.counterparty is not None:
             venue.cancel(locked, by="counterparty", scheme=scheme)
+    elif state == "partially filled" and not venue.is_quick:
+        venue.cancel(locked, scheme=_other_scheme(venue, scheme))
+    elif state == _AND_ALL:
+        cancel_all(venue)
+    for order in also:
+        venue.cancel(order, scheme=scheme)
     # a lot for the rounding of balances, what a venue that keeps them as doubles cannot tell apart, and what an
     # order may lock beyond its worth
     beyond = (locked.quantity or most_after) * _BEYOND if most_after != most else Decimal(0)
@@ -235,12 +292,13 @@ def test_forbidden_cancel_pays_nobody(venue: Venue, states: States, side: str, f
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized", "cancel.unavailable.no-effect")
+@pytest.mark.exercises(_RELEASED)
 @_ONE_SIDED
 @SIDES
 def test_refusals_release_nothing(
     venue: Venue, states: States, scheme: str, side: str, funds: dict[str, Decimal]
 ) -> None:
-    """While an order locks the whole balance, a cancel that is refused frees nothing of it."""
+    """While an order locks the whole balance, a cancel that is refused frees nothing of it; its own does."""
     _only_here(venue)
     venue.account("counterparty")
     if venue.client.pace > DISTANT_S and scheme != _by_turns(venue, side == "sell"):
@@ -264,6 +322,8 @@ def test_refusals_release_nothing(
     venue.look(locked)
     if locked.state is State.LIVE:
         end(venue, locked, scheme)
+    if locked.state is State.CANCELED and _is_for_all(venue, scheme):  # what others tried makes no difference
+        _attempt(venue, side, price, most, _RELEASED, "accepted", before)
 
 
 def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) -> tuple[Decimal, Decimal]:
@@ -272,6 +332,16 @@ def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) ->
     most, too_much = largest(venue, side, price, guess=funds[side] / worth if side in funds else None)
     funds[side] = most * worth
     return most, too_much
+
+
+def _is_for_all(venue: Venue, scheme: str) -> bool:
+    """Whether what one credential is enough for is to be done with this one: not in a quick run, and close by."""
+    return not venue.is_quick and venue.client.pace <= DISTANT_S and scheme == venue.default_scheme("owner")
+
+
+def _other_scheme(venue: Venue, scheme: str) -> str:
+    """The other credential, if the owner has two."""
+    return next((other for other in venue.account("owner").schemes if other != scheme), scheme)
 
 
 def _by_turns(venue: Venue, turn: int) -> str:

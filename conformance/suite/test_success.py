@@ -71,7 +71,6 @@ def test_after_a_self_trade(venue: Venue, states: States, scheme: str, side: str
 @pytest.mark.exercises("cancel.success.open")
 @pytest.mark.profile("standard")
 @pytest.mark.near
-@pytest.mark.by_turns("side")
 @SIDES
 def test_after_others_were_refused(venue: Venue, states: States, side: str) -> None:
     """An order is canceled like any other that somebody would have met who was refused to.
