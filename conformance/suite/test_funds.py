@@ -48,6 +48,7 @@ _LOCKS = pytest.mark.exercises(_RELEASED, _ONCE)
 
 
 @_LOCKS
+@pytest.mark.exercises("cancel.refusals.forbidden")
 @pytest.mark.parametrize("side", ["buy", "sell"])
 @pytest.mark.parametrize(
     "state",
@@ -214,19 +215,8 @@ def _release(
             venue.cancel(locked, by="counterparty")
             more = too_much + venue.rules.lot
             _attempt(venue, side, price, more, "cancel.refusals.forbidden", "refused", before)
-    if state == "canceled twice":  # at first, where that is taken, by another spelling of its id
-        venue.cancel(locked.id.upper(), scheme=scheme)
-    if state != "canceled twice" or locked.state is State.LIVE:
-        end(venue, locked, scheme)
+    _cancel(venue, locked, scheme, state)
     _check_fills(locked)
-    if state == "canceled twice":
-        venue.cancel(locked, scheme=scheme)
-        if venue.settings.counterparty is not None:
-            venue.cancel(locked, by="counterparty", scheme=scheme)
-    elif state == "partially filled" and not venue.is_quick:
-        venue.cancel(locked, scheme=_other_scheme(venue, scheme))
-    elif state == _AND_ALL:
-        cancel_all(venue)
     for order in also:
         venue.cancel(order, scheme=scheme)
     # a lot for the rounding of balances, what a venue that keeps them as doubles cannot tell apart, and what an
@@ -235,6 +225,23 @@ def _release(
     rounding = venue.rules.lot + (most_after / 10**12 + beyond) // venue.rules.lot * venue.rules.lot
     more = most_after + (too_much - most) + rounding
     _attempt_both(venue, side, price, (most_after, _RELEASED), (more, _ONCE), before)
+
+
+def _cancel(venue: Venue, order: Order, scheme: str, state: str) -> None:
+    """Cancel an order, and what belongs to its state besides: a second cancel, or all orders after it."""
+    twice = state == "canceled twice"
+    if twice:  # at first, where that is taken, by another spelling of its id
+        venue.cancel(order.id.upper(), scheme=scheme)
+    if not twice or order.state is State.LIVE:
+        end(venue, order, scheme)
+    if twice:
+        venue.cancel(order, scheme=scheme)
+        if venue.settings.counterparty is not None:
+            venue.cancel(order, by="counterparty", scheme=scheme)
+    elif state == "partially filled" and not venue.is_quick:
+        venue.cancel(order, scheme=_other_scheme(venue, scheme))
+    elif state == _AND_ALL:
+        cancel_all(venue)
 
 
 @_LOCKS

@@ -345,3 +345,54 @@ def second_cancels_take_the_last_order_of_the_side(ref: Reference) -> None:
         raise OrderNotFound
 
     instead_of_dead(ref, canceled, take)
+
+
+@fault("cancel.effects.off-book")
+def prices_sent_without_zeros_stay_in_the_book(ref: Reference) -> None:
+    """A canceled order whose price was sent with fewer digits than the tick's still fills."""
+    digits = len("0.0001")
+    stay_in_book(ref, lambda order: order.price is not None and len(format(order.price % 1, "f")) < digits)
+
+
+@fault("cancel.effects.own-orders")
+def next_price_is_lost_in_a_crowded_book(ref: Reference) -> None:
+    """When a side has more than 32 prices, a cancel that empties one takes the next off the book."""
+
+    def remove_from_book(original: Any, order: Order) -> None:
+        book = engines(ref)[0].book
+        side = book.sides[order.side]
+        prices = list(side.prices)
+        original(order)
+        if len(prices) <= 32 or order.price in side.levels or order.price not in prices:
+            return
+        following = prices.index(order.price) + (1 if side.best == "lowest" else -1)
+        if 0 <= following < len(prices):
+            for other in list(side.levels[prices[following]].values()):
+                book.remove(other)
+
+    wrap(engines(ref), "remove_from_book", remove_from_book)
+
+
+@fault("cancel.effects.foreign-orders", "cancel.effects.own-orders")
+def foreign_newcomers_take_the_place(ref: Reference) -> None:
+    """After a cancel the next order that another user places at its price takes its place in the queue."""
+    holes: dict[tuple[Side, Decimal | None], tuple[list[str], str]] = {}
+
+    def remove_from_book(original: Any, order: Order) -> None:
+        queue = at_price(ref, order)
+        if order in queue:
+            behind = [other.id for other in queue[queue.index(order) + 1 :]]
+            holes[order.side, order.price] = behind, order.account
+        original(order)
+
+    def accept(original: Any, order: Order, *, rests: bool) -> None:
+        original(order, rests=rests)
+        behind, account = holes.pop((order.side, order.price), ([], order.account)) if rests else ([], "")
+        if rests and account != order.account:
+            book = engines(ref)[0].book
+            for other in [other for other in at_price(ref, order) if other.id in behind]:
+                book.remove(other)
+                book.add(other)
+
+    wrap(engines(ref), "remove_from_book", remove_from_book)
+    wrap(engines(ref), "accept", accept)

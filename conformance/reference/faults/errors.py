@@ -331,3 +331,26 @@ def empty_id_cancels_all(ref: Reference) -> None:
 
     wrap(ref.app, "unknown_path", unknown_path)
     ref.app.starlette.router.default = ref.app.unknown_path
+
+
+@fault("cancel.errors.forbidden", "cancel.answers.parity")
+def foreign_orders_not_found_once_queried(ref: Reference) -> None:
+    """Another user's order is answered with 404 to one who has queried it before and not found it."""
+    missing: set[tuple[str, str]] = set()
+
+    def query(original: Any, account: str, order_id: str) -> Order:
+        try:
+            found: Order = original(account, order_id)
+        except OrderNotFound:
+            missing.add((account, order_id))
+            raise
+        return found
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        if (account, order_id) in missing:
+            raise OrderNotFound
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "order", query)
+    wrap(ref.exchange, "cancel", cancel)

@@ -194,3 +194,14 @@ def cancels_at_the_same_time_release_twice(ref: Reference) -> None:
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.effects.lock-released-once")
+def cancels_of_buys_credit_the_base_too(ref: Reference) -> None:
+    """The cancel of a buy without fills credits its quantity of the base token as well."""
+
+    def credit(order: Order) -> None:
+        if order.side == "buy" and not order.filled_qty:
+            give(ref, replace(order, side="sell"), order.quantity or Decimal(0))
+
+    after_cancel(ref, credit)

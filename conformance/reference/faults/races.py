@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from copy import copy
+from decimal import Decimal
 from typing import Any
 
 from ..errors import OrderNotFound
@@ -279,3 +280,30 @@ def orders_placed_beside_a_cancel_are_lost(ref: Reference) -> None:
 
     wrap(ref.exchange, "cancel", cancel)
     lose_placed(ref, lambda order: any((o.side, o.price) == (order.side, order.price) for o in under_way))
+
+
+@fault("cancel.effects.own-orders", "cancel.effects.foreign-orders")
+def sweeps_beside_a_cancel_lose_what_they_leave(ref: Reference) -> None:
+    """While a cancel is under way, who takes from several orders of its price leaves the last one off the book."""
+    under_way: list[tuple[str, Decimal | None]] = []
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        level = (order.side, order.price) if order is not None else ("", None)
+        under_way.append(level)
+        try:
+            await asyncio.sleep(_MOMENT_S)
+            canceled: Order = await original(account, order_id)
+        finally:
+            under_way.remove(level)
+        return canceled
+
+    def run(original: Any, order: Order, matches: Any) -> Any:
+        done = original(order, matches)
+        last = matches[-1][0] if len(matches) > 1 else None
+        if last is not None and last.live and (last.side, last.price) in under_way:
+            engines(ref)[0].book.remove(last)
+        return done
+
+    wrap(ref.exchange, "cancel", cancel)
+    wrap(engines(ref), "run", run)

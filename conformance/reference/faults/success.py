@@ -11,6 +11,7 @@ from ..auth import Incoming
 from ..errors import BadRequest, Forbidden, OrderNotFound, Unauthorized
 from ..orders import NewOrder, Order
 from ..reference import Reference
+from .effects import stay_in_book
 from .registry import fault
 from .tools import (
     after_cancel,
@@ -242,3 +243,33 @@ def refused_self_trade_reserves_the_order(ref: Reference) -> None:
 def orders_older_than_five_seconds_not_found(ref: Reference) -> None:
     """An order can be canceled as long as it is in a cache that keeps orders for five seconds."""
     refuse_when(ref, lambda order: ref.clock.now_s() - order.created_at >= 5, OrderNotFound)
+
+
+@fault("cancel.success.open")
+def refused_post_only_order_reserves_what_it_met(ref: Reference) -> None:
+    """An order that a refused post-only order would have met is answered with 404."""
+    reserved: set[str] = set()
+
+    def check_post_only(original: Any, order: Order, matches: Any) -> None:
+        if order.tif == "post_only":
+            reserved.update(maker.id for maker, _ in matches)
+        original(order, matches)
+
+    wrap(engines(ref), "check_post_only", check_post_only)
+    refuse_when(ref, lambda order: order.id in reserved, OrderNotFound)
+
+
+@fault("cancel.effects.off-book")
+def orders_canceled_in_upper_case_stay_in_the_book(ref: Reference) -> None:
+    """An order that is canceled by its id in upper case still fills."""
+    current = remember_request(ref)
+    named_so: set[str] = set()
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        if current().path_params["id"] != order_id:
+            named_so.add(order_id)
+        canceled: Order = await original(account, order_id)
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+    stay_in_book(ref, lambda order: order.id in named_so)
