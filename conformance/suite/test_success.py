@@ -86,7 +86,7 @@ def test_after_others_were_refused(venue: Venue, states: States, side: str) -> N
     for tif, units in attempts:
         exchange = venue.new_order(OTHER_SIDE[side], price, states.units(units), "counterparty", tif)
         if exchange.response is None or exchange.response.status == 200:
-            order.state = State.UNSURE
+            venue.recorder.note("scattered", venue.case, orders=[order.id])
             raise NotExercised("the target takes an order that it should refuse")
     venue.done_trading()
     venue.cancel(order, scheme=venue.account("owner").schemes[-(side == "sell")])
