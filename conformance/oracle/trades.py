@@ -144,13 +144,15 @@ def _rows_kept(
         order = _canceled(judge, row)
         if order is None:
             continue
-        changed = [name for name in _OF_FILLS if row.get(name) != before[trade_id].get(name)]
+        was = before[trade_id]
+        free = not decimal_of(was.get("fee"))  # fees may be settled later
+        changed = [n for n in _OF_FILLS if row.get(n) != was.get(n) and not (free and n in ("fee", "fee_token"))]
         if changed:
             judge.broken(
                 _FILLS_KEPT,
                 exchange,
                 f"a fill of the canceled order has changed ({', '.join(changed)})",
-                "; ".join(f"{name} {fields.show(before[trade_id].get(name))}" for name in changed),
+                "; ".join(f"{name} {fields.show(was.get(name))}" for name in changed),
                 "; ".join(f"{name} {fields.show(row.get(name))}" for name in changed),
                 order=order.id,
                 key=f"row|{','.join(changed)}",

@@ -52,6 +52,7 @@ class Aged:
         self.windows: list[str] = []  # spans of time in which an order had its fills that was canceled since
         self._witnesses: dict[str, Order] = {}
         self._signed_ms: int | None = None  # the timestamp of a signed query that was accepted
+        self._few = False  # whether they are placed when asked for, one at a time
         self._lock = threading.Lock()
 
     def on(self, venue: Venue, states: States) -> Aged:
@@ -68,6 +69,7 @@ class Aged:
             self._provide(kinds)
             if any(isinstance(self._problem.get(kind), Trouble) for kind in kinds):
                 self._provide(kinds)  # once more what is lacking
+        self._make_room()
         refused = self._refused_credentials()[: _FEWEST if self.venue.is_quick else None]
         witnesses = [partial(self._provide_witness, *one) for one in refused]
         tasks: list[Callable[[], None]] = [*witnesses, self._provide_signed, self._provide_canceled]
@@ -93,6 +95,14 @@ class Aged:
             order = self._witnesses[name] = self.states.open(side)
             self.venue.look(order)
             self.venue.cancel(order, credential=credential())  # what comes of it may come later
+
+    def _make_room(self) -> None:
+        """Keep none ahead where placing them is refused: an account may have few open orders there."""
+        self._few = any(isinstance(problem, Undecidable) for problem in self._problem.values())
+        if self._few:
+            self._orders.clear()
+            self._problem.clear()
+            self._tidy()
 
     @property
     def witnesses(self) -> list[Order]:
@@ -242,7 +252,7 @@ class Aged:
                 if isinstance(problem, NotExercised) or (isinstance(problem, Undecidable) and self.venue.shared):
                     raise problem
                 self._given.discard((kind, scheme))
-                if self.venue.band.edge:
+                if self.venue.band.edge and not self._few:
                     self._provide(NEAR if kind in NEAR else KINDS)
                 else:
                     self._provide((kind,), scheme)

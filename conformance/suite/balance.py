@@ -9,7 +9,7 @@ from functools import partial
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.target.client import Call
-from conformance.target.trouble import Undecidable
+from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
 DISTANT_S = 0.008  # with answers slower than that every request counts
@@ -84,11 +84,13 @@ class _Scale:
             return None
         return str(body.get("error"))
 
-    @staticmethod
-    def _is_refused(error: str | None) -> bool:
-        if error not in (None, "INSUFFICIENT_BALANCE"):
-            raise Undecidable(f"a large order is refused with {error}, so balances cannot be seen")
-        return error is not None
+    def _is_refused(self, error: str | None) -> bool:
+        if error in (None, "INSUFFICIENT_BALANCE"):
+            return error is not None
+        why = f"a large order is refused with {error}, so balances cannot be seen"
+        if self._error(self.least) is None:  # the size is what is refused
+            raise NotExercised(why)
+        raise Undecidable(why)
 
     def clear(self) -> None:
         """Cancel what stayed in the book."""
