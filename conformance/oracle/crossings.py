@@ -55,13 +55,18 @@ def judge_crossing(judge: Judge, exchange: Exchange, filled: Decimal) -> None:
 
 
 def judge_volumes(judge: Judge, exchange: Exchange, volume: Mapping[str, Decimal]) -> None:
-    """A list of own fills: whether it has more of the canceled order than there were before the cancel."""
+    """A list of own fills: whether it has more of a canceled order than there were before the cancel."""
     surprise = judge.surprises.get(exchange.case)
-    order = judge.ledger.get(surprise.order) if surprise is not None else None
-    if surprise is None or order is None or exchange.auth is None or exchange.auth.account != order.account:
+    if surprise is None or exchange.auth is None:
         return
-    if volume.get(order.id, Decimal(0)) > order.filled:
-        _broken(judge, surprise, exchange)
+    for order_id, quantity in volume.items():
+        order = judge.ledger.get(order_id)
+        if order is None or order.account != exchange.auth.account or quantity <= order.filled:
+            continue
+        if order.id == surprise.order or (order.exact and order.canceled_by == "cancel"):
+            surprise.order = order.id  # perhaps one that was canceled long before, at a better price
+            _broken(judge, surprise, exchange)
+            return
 
 
 def explained(judge: Judge, case: str) -> None:

@@ -145,7 +145,7 @@ def _rows_kept(
         if order is None:
             continue
         was = before[trade_id]
-        free = not decimal_of(was.get("fee"))  # fees may be settled later
+        free = decimal_of(was.get("fee")) == 0  # fees may be settled later
         changed = [n for n in _OF_FILLS if row.get(n) != was.get(n) and not (free and n in ("fee", "fee_token"))]
         if changed:
             judge.broken(

@@ -61,7 +61,8 @@ def load_faults() -> Mapping[str, Fault]:
     """Return the whole catalogue by name, in the sequence of the chapters."""
     for chapter in CHAPTERS:
         import_module(f"{__package__}.{chapter}")
-    return _FAULTS
+    # a chapter that borrows from a later one has had that one registered before its own
+    return dict(sorted(_FAULTS.items(), key=lambda item: CHAPTERS.index(item[1].chapter)))
 
 
 def nearest(name: str, names: Iterable[str], kind: str) -> UnknownName:

@@ -254,12 +254,13 @@ def restart_loses_orders(ref: Reference) -> None:
 
 @fault("cancel.effects.off-book", "cancel.unavailable.restarting", options=_RESTART)
 def restart_puts_canceled_orders_into_the_book(ref: Reference) -> None:
-    """After a restart, orders that were canceled before it are shown as canceled, and fill."""
+    """After a restart, the orders that were canceled last before it are shown as canceled, and fill."""
     stay_in_book(ref, lambda order: False)
 
     async def recover(original: Any) -> None:
         await original()
-        for (order_id,) in ref.store.db.execute("SELECT id FROM orders WHERE status='canceled' AND tif!='ioc'"):
+        newest = "SELECT id FROM orders WHERE status='canceled' AND tif!='ioc' ORDER BY rowid DESC LIMIT 15"
+        for (order_id,) in ref.store.db.execute(newest).fetchall():
             if (order := ref.store.load_order(order_id)) is not None:
                 engines(ref)[0].book.add(order)
 
