@@ -40,6 +40,7 @@ _LOOPBACK_ONLY = ("funds::", "fields::test_large_fills", "fields::test_average_f
 _SMALLER = (
     "fields::test_large",
     "fields::test_telling_numbers",
+    "success::test_after_others_were_refused",
 )  # large orders on this machine, small ones elsewhere
 _PLAN_LIMIT_S = 900
 _OVERLAP = 2.5  # how much quicker a run is where cases overlap; what trades or lists orders does not
