@@ -18,7 +18,7 @@ from conformance.target.trouble import Undecidable
 from conformance.target.venue import Venue
 
 LARGEST = Decimal(
-    20
+    40
 )  # of the smallest order: as large as an order of a run gets (a test compares it with the plan)
 _WINDOW_S = 5  # the window for signatures, in s
 
