@@ -112,7 +112,8 @@ def refund_is_at_the_average_price(ref: Reference) -> None:
     def cancel_order(original: Any, order: Order) -> Order:
         if order.side == "buy" and order.filled_qty and order.price is not None:
             rest = (order.quantity or order.filled_qty) - order.filled_qty
-            order.locked -= rest * order.price - rest * order.filled_quote / order.filled_qty
+            units = rest * order.filled_quote * 10**8 // order.filled_qty  # a quotient may have no end
+            order.locked -= rest * order.price - units / 10**8
         canceled: Order = original(order)
         return canceled
 
