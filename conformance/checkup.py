@@ -17,9 +17,8 @@ from conformance.target.states import States
 from conformance.target.trouble import Undecidable
 from conformance.target.venue import Venue
 
-LARGEST = Decimal(
-    40
-)  # of the smallest order: as large as an order of a run gets (a test compares it with the plan)
+# of the smallest order: as large as an order of a run gets (a test compares it with the plan)
+LARGEST = Decimal(40)
 _WINDOW_S = 5  # the window for signatures, in s
 
 

@@ -27,7 +27,6 @@ from conformance.fuzz.watch import Watch
 from conformance.oracle.amounts import plain
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange
-from conformance.target.client import Call
 from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
@@ -257,11 +256,7 @@ class Machine(RuleBasedStateMachine):
         listed = self.venue.open_orders(account)
         if listed is None or any(str(row.get("id")).lower() not in mine for row in listed):
             return
-        credential = self.venue.credential(account, self.scheme(account, scheme))
-        query = f"symbol={self.venue.rules.symbol}"
-        exchange = self.venue.send(
-            Call("cancel_all", "DELETE", "/spot/orders", query, signer=credential.signer, auth=credential.auth)
-        )
+        exchange = self.venue.send(self.venue.cancel_all_call(account, self.scheme(account, scheme)))
         self.tell(f"{account} cancels all by {scheme} -> {_answer(exchange)}")
         for order in self.orders:
             if order.account == account and order.state is State.UNSURE:

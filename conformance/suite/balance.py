@@ -8,7 +8,6 @@ from functools import partial
 
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
-from conformance.target.client import Call
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
@@ -27,11 +26,8 @@ def end(venue: Venue, order: Order, scheme: str | None = None) -> None:
 
 def cancel_all(venue: Venue) -> None:
     """Ask for a cancel-all where the owner has no order left, so that it ends none."""
-    if venue.open_orders("owner") != []:
-        return
-    credential = venue.credential("owner")
-    query = f"symbol={venue.rules.symbol}"
-    venue.send(Call("cancel_all", "DELETE", "/spot/orders", query, signer=credential.signer, auth=credential.auth))
+    if venue.open_orders("owner") == []:
+        venue.send(venue.cancel_all_call())
 
 
 class _Scale:

@@ -29,7 +29,7 @@ from conformance.report.text import one_line
 from conformance.suite.aged import Aged
 from conformance.suite.lanes import Lane, Lanes, Overlapping, lanes_for
 from conformance.target.abilities import UNKNOWN_ID
-from conformance.target.client import Client
+from conformance.target.client import RATHER_FAR_S, Client
 from conformance.target.clock import Clock
 from conformance.target.contact import make_contact
 from conformance.target.journal import NAME, Journal, read_journal, set_aside
@@ -44,7 +44,6 @@ from conformance.waivers import check_waivers
 if TYPE_CHECKING:
     from conformance.reference.server import Running
 
-_DISTANT_S = 0.03  # that answers take, on average, of a target that seemed to be close by
 _STARTS = 8  # how often a case may start over before it is undecided
 _PATIENCE = 3  # cases that may end so before the others start over only once: what lasts is not passing trouble
 
@@ -241,7 +240,7 @@ class Session:
 
     def has_become_distant(self) -> bool:
         """Whether answers take long by now, or the target makes us wait, and no cases have overlapped yet."""
-        return not self._overlapped and self._pace > _DISTANT_S and self.settings.safety.max_parallel != 1
+        return not self._overlapped and self._pace > RATHER_FAR_S and self.settings.safety.max_parallel != 1
 
     @property
     def _pace(self) -> float:
@@ -251,7 +250,7 @@ class Session:
     @property
     def is_distant(self) -> bool:
         """Whether answers take so long that less has to do; the profile `thorough` does everything all the same."""
-        return self._pace > _DISTANT_S and self.options.profile != "thorough"
+        return self._pace > RATHER_FAR_S and self.options.profile != "thorough"
 
     @property
     def takes_turns(self) -> bool:

@@ -21,7 +21,7 @@ from conformance.oracle.ledger import Order, State
 from conformance.record import Take
 from conformance.suite.aged import AGE
 from conformance.suite.crossing import find_nothing
-from conformance.target.client import Call
+from conformance.target.client import RATHER_FAR_S, Call
 from conformance.target.race import Arena, Runner
 from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
@@ -30,7 +30,6 @@ from conformance.target.venue import Venue
 # profile: (overlaps wanted, races at most)
 _ROUNDS = {"quick": (2, 6), "standard": (6, 12), "thorough": (40, 80)}
 _ROUNDS_FAR, _ROUNDS_VERY_FAR = (5, 10), (3, 6)  # where answers take longer, unless it is to be thorough
-_FAR_S = 0.03  # that an answer takes
 _SIDES = ("buy", "sell")
 _MANY = 20  # cancels
 
@@ -40,7 +39,7 @@ def _rounds(venue: Venue) -> tuple[int, int]:
     rounds = _ROUNDS.get(profile, _ROUNDS["standard"])
     if venue.is_very_far:
         return min(rounds, _ROUNDS_VERY_FAR)
-    return min(rounds, _ROUNDS_FAR) if profile != "thorough" and venue.client.pace > _FAR_S else rounds
+    return min(rounds, _ROUNDS_FAR) if profile != "thorough" and venue.client.pace > RATHER_FAR_S else rounds
 
 
 def _note(venue: Venue, overlapped: int, races: int) -> None:
@@ -320,15 +319,7 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
         order, rows = arena.while_warming(3, lambda: venue.client.together(places))
         _check_ours(venue, rows)
         schemes = venue.account("owner").schemes
-        credential = venue.credential("owner", schemes[trial % len(schemes)])
-        call = Call(
-            "cancel_all",
-            "DELETE",
-            "/spot/orders",
-            f"symbol={venue.rules.symbol}",
-            signer=credential.signer,
-            auth=credential.auth,
-        )
+        call = venue.cancel_all_call(scheme=schemes[trial % len(schemes)])
         first, second = _ahead(venue, arena, trial) if trial % 3 == 2 else (0.0, 0.0)
         cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + trial % 2)]
         record = arena.race("cancel and cancel-all", order, [*cancels, Runner(call, second)], trial=trial)

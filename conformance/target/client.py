@@ -32,6 +32,7 @@ from conformance.target.transport import Transport, proxy_for
 
 T = TypeVar("T")
 FAR_S = 0.015  # with answers quicker than this our own work is the larger part, and nothing is won by overlap
+RATHER_FAR_S = 0.03  # with answers slower than this not everything is worth its time
 VERY_FAR_S = 0.1  # with answers slower than this a whole run would last many minutes
 _AT_ONCE = 16  # requests of one case
 _PACE_OF = 15  # exchanges

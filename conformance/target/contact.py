@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
-import jwt
-
 from conformance.errors import TargetError
 from conformance.oracle.answers import describe
 from conformance.oracle.bodies import is_transient, try_parse
@@ -24,6 +22,7 @@ from conformance.target.client import FAR_S, Call
 from conformance.target.listing import choose_market as choose_market
 from conformance.target.market import default_band, discover
 from conformance.target.settings import PREFIX, Account
+from conformance.target.signing import claims_of
 from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -156,9 +155,8 @@ def _why_refused(account: Account, scheme: str) -> tuple[str, str]:
             f"{prefix}API_KEY or {prefix}API_SECRET is wrong, of another environment, or allowed from other "
             "addresses only"
         )
-    try:
-        claims = jwt.decode(account.jwt or "", options={"verify_signature": False})
-    except jwt.PyJWTError:
+    claims = claims_of(account.jwt)
+    if claims is None:
         return (
             ", and it is no JSON Web Token",
             f"look at {prefix}JWT: three parts with dots between, without Bearer",

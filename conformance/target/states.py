@@ -155,9 +155,8 @@ class States:
         take = Take(order.id, format(order.price, "f"), format(quantity, "f"))
         side, lot = OTHER_SIDE[order.side], self.venue.rules.lot
         by_quote = kind == "market" and side == "buy"
-        change = (
-            order.price / 2 // self.venue.rules.tick * self.venue.rules.tick * lot
-        )  # as many digits as a price has
+        tick = self.venue.rules.tick
+        change = order.price / 2 // tick * tick * lot  # as many digits as a price has
         return self.venue.place(
             side,
             (price or order.price) if kind == "limit" else None,

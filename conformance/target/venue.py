@@ -442,6 +442,12 @@ class Venue:
             limit_s=self._limit_s(),
         )
 
+    def cancel_all_call(self, by: str = "owner", scheme: str | None = None) -> Call:
+        """The call that cancels all of an account's orders on the market."""
+        credential = self.credential(by, scheme)
+        query = f"symbol={self.rules.symbol}"
+        return Call("cancel_all", "DELETE", "/spot/orders", query, signer=credential.signer, auth=credential.auth)
+
     def _limit_s(self) -> float | None:
         """How long (s) a cancel is waited for, if that is not as long as usual.
 
