@@ -75,7 +75,7 @@ class Checkup:
             check(self.venue, name, scheme)
         except TargetError as error:
             if self.venue.closed == closed:  # else it is the market, and not the credential
-                self.stuck = not self.venue.give_up(name, scheme, error.message) or self.stuck
+                self.stuck = not self.venue.credentials.give_up(name, scheme, error.message) or self.stuck
             raise
 
     def room(self) -> str:
@@ -95,7 +95,7 @@ class Checkup:
         count = len(venue.settings.accounts)
         found = check_users(venue)
         for error, name, scheme in found:
-            venue.give_up(name, scheme, error.message)
+            venue.credentials.give_up(name, scheme, error.message)
         if found:
             raise TargetError("; ".join(error.message for error, _, _ in found), found[0][0].hint)
         return f"{count} users"

@@ -25,11 +25,12 @@ from conformance.oracle.ids import IdKind, read_id
 from conformance.oracle.ledger import Order, State
 from conformance.record import Auth, Exchange
 from conformance.target.client import Call
+from conformance.target.credentials import Credential
 from conformance.target.overlap import in_turns
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
 from conformance.target.trouble import Trouble, Undecidable
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 EXERCISES = (
     "cancel.answers.status",

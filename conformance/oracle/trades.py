@@ -92,7 +92,7 @@ def _orders_kept(
     span: bool,
 ) -> None:
     """The fills that orders had when they were listed before are still listed, and canceled ones have no others."""
-    listed = volumes(before.values())
+    listed, gone = volumes(before.values()), _gone(before, rows)
     # a span of time has trades of other cases too, of which an answer may have been lost
     for order in filter(None, map(judge.ledger.orders.get, sorted({*listed, *(() if span else volume)}))):
         if not order.exact or not (order.canceled_by == "cancel" or order.state in (State.FILLED, State.LIVE)):
@@ -103,8 +103,16 @@ def _orders_kept(
         slid = seen < filled and not whole and (span or _slid(order, before, rows))
         if listed[order.id] == filled and not slid:
             _fills_kept(judge, exchange, order, seen, filled)
-            if seen == filled:
-                _ids_kept(judge, exchange, order, before, rows)
+            if seen == filled and order.id in gone:
+                _other_ids(judge, exchange, order, gone[order.id])
+
+
+def _gone(before: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Any]) -> dict[str, str]:
+    """By order, the first id of a fill that is no longer listed; empty if no id stays from list to list."""
+    missing = before.keys() - rows.keys()
+    if len(missing) == len(before):
+        return {}
+    return {str(before[trade].get("order_id")).lower(): trade for trade in sorted(missing, reverse=True)}
 
 
 def _parameters(exchange: Exchange) -> dict[str, list[str]]:
@@ -159,22 +167,17 @@ def _rows_kept(
             )
 
 
-def _ids_kept(
-    judge: Judge, exchange: Exchange, order: Order, before: Mapping[str, Mapping[str, Any]], rows: Iterable[str]
-) -> None:
-    """The fills of an order are listed under the ids that they had, where ids stay from list to list at all."""
-    theirs = {trade for trade, row in before.items() if str(row.get("order_id")).lower() == order.id}
-    gone = sorted(theirs.difference(rows))
-    if gone and not before.keys().isdisjoint(rows):
-        judge.broken(
-            _FILLS_KEPT,
-            exchange,
-            f"fills of the {order.state} order are listed under other ids",
-            f"trade_id {gone[0][:80]}",
-            "another trade_id",
-            order=order.id,
-            key="ids",
-        )
+def _other_ids(judge: Judge, exchange: Exchange, order: Order, gone: str) -> None:
+    """All fills of an order are listed, but not under the ids that they had."""
+    judge.broken(
+        _FILLS_KEPT,
+        exchange,
+        f"fills of the {order.state} order are listed under other ids",
+        f"trade_id {gone[:80]}",
+        "another trade_id",
+        order=order.id,
+        key="ids",
+    )
 
 
 def _nothing_filled(judge: Judge, exchange: Exchange, rows: Mapping[str, dict[str, Any]]) -> None:

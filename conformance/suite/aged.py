@@ -13,10 +13,11 @@ from conformance.oracle.ledger import Order, State
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import JWT_FLAWS, spoiled_jwt
 from conformance.suite.key_flaws import wrongly_signed
+from conformance.target.credentials import Credential
 from conformance.target.signing import ApiKeyAuth
 from conformance.target.states import OTHER_ACCOUNT, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
-from conformance.target.venue import LONG_LIST, Credential, Venue
+from conformance.target.venue import LONG_LIST, Venue
 
 AGE = 3.4  # s: longer than the two whole seconds by which times may seem off, and the round trips
 _OLDEST = 5.3  # s: longer than a signed request is good for

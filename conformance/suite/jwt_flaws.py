@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from conformance.record import Auth
 from conformance.suite.tampering import swap_case_or_flip
+from conformance.target.credentials import Credential
 from conformance.target.settings import Account
 from conformance.target.signing import JwtAuth, decode_segment, encode_segment
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 Forge = Callable[[Account], str | None]
 
@@ -223,7 +224,7 @@ def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
     """The JWT of an account with this flaw; raises NotExercised without one, Undecidable if it cannot be used."""
     account = venue.account(name)
     if flaw.requirement != "cancel.jwt.missing":
-        account = venue.offered(name, "jwt")
+        account = venue.credentials.offered(name, "jwt")
     if flaw.needs_secret:
-        account = replace(account, api_secret=venue.offered(name, "api_key").api_secret)
+        account = replace(account, api_secret=venue.credentials.offered(name, "api_key").api_secret)
     return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(flaw.forge(account)))

@@ -19,8 +19,9 @@ from conformance.suite.tampering import (
     stamp,
     swap_case_or_flip,
 )
+from conformance.target.credentials import Credential
 from conformance.target.signing import ApiKeyAuth
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 _MINUTE, _DAY = 60_000, 86_400_000  # ms
 _TIME = "cancel.key.timestamp."
@@ -177,7 +178,7 @@ def spoiled_key(venue: Venue, flaw: KeyFlaw, name: str = "owner", at_ms: int | N
 
     A key that the target refuses when it is used rightly is tried too: to take a spoiled one would be wrong anyhow.
     """
-    account, other = venue.offered(name, "api_key"), None
+    account, other = venue.credentials.offered(name, "api_key"), None
     if flaw.needs_other:
         venue.credential(name, "api_key")  # a refused one may have been mixed up with the other's
         other = venue.account("counterparty" if name == "owner" else "owner")

@@ -327,7 +327,7 @@ class Session:
     def _check_sense(self, venue: Venue) -> None:
         """Raise LimitReached if there is no time left for a case, Undecidable if it could show nothing."""
         self.client.limits.check("suite")
-        venue.give_up_expiring()
+        venue.credentials.give_up_expiring()
         silence = self.judge.silence
         if silence.is_total:
             raise Undecidable("no cancel is answered")

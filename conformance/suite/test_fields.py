@@ -14,10 +14,11 @@ from conformance.suite.aged import KINDS, NEAR, Aged
 from conformance.suite.crossing import cross
 from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
 from conformance.suite.key_flaws import key_flaw, spoiled_key
+from conformance.target.credentials import Credential
 from conformance.target.market import Band, Rules
 from conformance.target.states import OTHER_SIDE, SEVERAL_FILLS, Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
-from conformance.target.venue import LONG_LIST, Credential, Venue
+from conformance.target.venue import LONG_LIST, Venue
 
 ALL_FIELDS = pytest.mark.exercises(
     *REQUIREMENT.values(),

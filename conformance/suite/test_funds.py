@@ -83,7 +83,7 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
 def test_lock_of_an_old_order(venue: Venue, aged: Aged, kind: str, funds: dict[str, Decimal]) -> None:
     """The same for an order that was placed seconds ago."""
     _only_to_the_lot(venue)
-    scheme = venue.default_scheme("owner")
+    scheme = venue.credentials.default_scheme("owner")
     _release(venue, aged.get(kind, scheme), scheme, kind.split()[-1], kind, funds)
 
 
@@ -129,7 +129,7 @@ def test_lock_of_a_dear_buy(venue: Venue, states: States, funds: dict[str, Decim
     if not venue.band.quiet:
         raise NotExercised("a buy at a high price is placed only where nobody else sells")
     venue.sweep(lambda order: True)
-    price, scheme = venue.rules.price(max(_DEAR, venue.band.ceil * 2)), venue.default_scheme("owner")
+    price, scheme = venue.rules.price(max(_DEAR, venue.band.ceil * 2)), venue.credentials.default_scheme("owner")
     try:
         end(venue, states.open("buy", price=price, tif="post_only"))
     except Undecidable as refusal:
@@ -343,7 +343,11 @@ def _most(venue: Venue, side: str, price: Decimal, funds: dict[str, Decimal]) ->
 
 def _is_for_all(venue: Venue, scheme: str) -> bool:
     """Whether what one credential is enough for is to be done with this one: not in a quick run, and close by."""
-    return not venue.is_quick and venue.client.pace <= DISTANT_S and scheme == venue.default_scheme("owner")
+    return (
+        not venue.is_quick
+        and venue.client.pace <= DISTANT_S
+        and scheme == venue.credentials.default_scheme("owner")
+    )
 
 
 def _other_scheme(venue: Venue, scheme: str) -> str:

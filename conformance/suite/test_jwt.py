@@ -4,10 +4,11 @@ import pytest
 
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw, spoiled_jwt
+from conformance.target.credentials import Credential
 from conformance.target.signing import JwtAuth
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 
 @pytest.mark.exercises("cancel.refusals.unauthorized")

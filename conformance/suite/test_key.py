@@ -9,10 +9,11 @@ from conformance.suite.aged import Aged
 from conformance.suite.key_flaws import KEY_FLAWS, key_flaw, spoiled_key, wrongly_signed
 from conformance.suite.tampering import KeyFlaw, put_behind
 from conformance.suite.two_credentials import PAIRS, Pair, both_of_one, two_users
+from conformance.target.credentials import Credential
 from conformance.target.signing import ApiKeyAuth, Draft
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 _KEY = "cancel.key."
 _IN_A_ROW = 4  # fewer than after which some lock a caller out

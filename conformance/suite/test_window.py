@@ -14,10 +14,11 @@ import pytest
 
 from conformance.oracle.ledger import Order
 from conformance.record import Auth
+from conformance.target.credentials import Credential
 from conformance.target.signing import ApiKeyAuth
 from conformance.target.states import States
 from conformance.target.trouble import Trouble
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 WINDOW = 5000  # ms, on either side
 _PROMPT_S, _PACES = 0.25, 4  # s, and times a usual answer: so long an answer may take

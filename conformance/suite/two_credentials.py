@@ -12,9 +12,10 @@ import httpx
 
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import jwt_flaw
+from conformance.target.credentials import Credential
 from conformance.target.settings import Account
 from conformance.target.signing import KEY_HEADER, ApiKeyAuth, BesideAuth
-from conformance.target.venue import Credential, Venue
+from conformance.target.venue import Venue
 
 GOOD_TOKEN = "beside a good token of the same user"
 GOOD_TOKEN_IN_BASH = 'sign; BESIDE="Authorization: Bearer $(secret "${WHO}_JWT")"'

@@ -102,7 +102,7 @@ def _all_trade(venue: Venue) -> bool:
 
 def give_up(venue: Venue, name: str, scheme: str, error: TargetError, *, refused: bool = False) -> TargetError:
     """Go on without a credential; the error, which is raised instead if the owner has no other."""
-    if not venue.give_up(name, scheme, error.message, refused=refused):
+    if not venue.credentials.give_up(name, scheme, error.message, refused=refused):
         raise error
     return error
 

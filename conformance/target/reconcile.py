@@ -63,7 +63,7 @@ def reconcile(venue: Venue, left: Left) -> Outcome:
     """
     venue.restart("cleanup", "cleanup")
     with suppress(Undecidable):  # with an old one if there is no other
-        venue.give_up_expiring()
+        venue.credentials.give_up_expiring()
     try:
         return _patiently(venue, left)
     except _Hurry:

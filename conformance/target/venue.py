@@ -16,12 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
-
-import httpx
 
 from conformance import stop
 from conformance.oracle.bodies import is_infrastructure, is_transient, try_parse
@@ -29,18 +27,17 @@ from conformance.oracle.judge import Judge
 from conformance.oracle.ledger import Order, State
 from conformance.oracle.lists import items_of
 from conformance.oracle.trades import volumes
-from conformance.record import Auth, Exchange, Take
+from conformance.record import Exchange, Take
 from conformance.target.book import Book
 from conformance.target.client import VERY_FAR_S, Call, Client, again
 from conformance.target.convoy import Placing, Weather
+from conformance.target.credentials import Credential, Credentials
 from conformance.target.market import Band, Rules
 from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
-from conformance.target.signing import ApiKeyAuth, JwtAuth, expiry_of
 from conformance.target.transport import Transport
-from conformance.target.trouble import LimitReached, NotExercised, Trouble, Undecidable
+from conformance.target.trouble import LimitReached, Trouble, Undecidable
 
-_CASE_S = 15.0  # s that a token must still be good for when a case begins
 _LATE_LISTS, _LATE_LIST_S = 2, 0.5  # times that a list of fills is waited for in vain, and how many s
 _SUSPICIONS = 20  # times in a run that fills are looked at because a stranger seems to trade
 SHORT_LIST = 100  # fills: those of a case, or of a race, are among the newest
@@ -58,20 +55,13 @@ _LINGER_S = 2.0  # s in which a cancel must have come that was refused for now a
 _KNOWN = 1  # times that a kind of request must have failed for good before the next of it is tried once only
 
 
-@dataclass(frozen=True)
-class Credential:
-    """How a request is signed, and what the record says about it."""
-
-    auth: Auth | None
-    signer: httpx.Auth | None
-
-
 class Venue:
     """The target with two accounts on it. One `Venue` serves one case at a time (`case`)."""
 
     def __init__(self, settings: Settings, client: Client, judge: Judge, *, seed: int = 0) -> None:
-        self.settings, self.client, self.judge = settings, client, judge
+        self.client, self.judge = client, judge
         self.clock, self.recorder = client.clock, client.recorder
+        self.credentials = Credentials(settings, client.clock)
         self.random = random.Random(seed)
         self.case = "setup"
         self.driver = "control"
@@ -88,10 +78,7 @@ class Venue:
         self.closed: str | None = None  # why no order can be placed at all
         self.suspicions = _SUSPICIONS
         self.late_lists = _LATE_LISTS
-        self.began = time.time()
         self.halts = _HALTS
-        self.unusable: dict[tuple[str, str], str] = {}  # why a credential that was given is not used
-        self.refused: dict[tuple[str, str], Account] = {}  # those of them that the target lets nobody in with
         self.lasting: Counter[tuple[object, ...]] = Counter()
         self.weather = Weather()
         self._unhurried = threading.Lock()  # taken by the one cancel of a run that is left alone for a while
@@ -125,73 +112,18 @@ class Venue:
 
     # ------------------------------------------------------------------ credentials
 
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the accounts that can be used by now."""
+        return self.credentials.settings
+
     def account(self, name: str) -> Account:
-        """The account called `name`; raises NotExercised if it was not given, Undecidable if it cannot be used."""
-        account = self.settings.accounts.get(name)
-        if account is None:
-            if why := [text for (account_name, _), text in self.unusable.items() if account_name == name]:
-                raise Undecidable(why[0])
-            raise NotExercised(f"no {name} account was given")
-        return account
-
-    def offered(self, name: str, scheme: str) -> Account:
-        """The account with this credential, be it that the target refuses it: spoiled, it must be refused as well.
-
-        Raises NotExercised if it was not given, Undecidable if it cannot be used for another reason.
-        """
-        if (name, scheme) in self.refused:
-            return self.refused[name, scheme]
-        self.credential(name, scheme)
-        return self.account(name)
-
-    def give_up(self, name: str, scheme: str, why: str, *, refused: bool = False) -> bool:
-        """Use this credential of an account no more, and the account neither if it was the last.
-
-        `refused` says that the target did not let it in at all: spoiled ones can be tried all the same.
-        Returns False, and changes nothing, if it is the owner's last: without an owner nothing can be done.
-        """
-        account = self.account(name)
-        if name == "owner" and account.schemes == [scheme]:
-            return False
-        self.unusable[name, scheme] = why
-        if refused:
-            self.refused[name, scheme] = account
-        rest = replace(account, jwt=None) if scheme == "jwt" else replace(account, api_key=None, api_secret=None)
-        if name == "owner":
-            self.settings = replace(self.settings, owner=rest)
-        else:
-            self.settings = replace(self.settings, counterparty=rest if rest.schemes else None)
-        return True
-
-    def give_up_expiring(self) -> None:
-        """Use no token any more that may expire before a case ends. Raises Undecidable if the owner has no other.
-
-        One that had expired when the run began, and is accepted, is as good as any.
-        """
-        now = time.time() + self.clock.offset
-        for name, account in self.settings.accounts.items():
-            end = expiry_of(account.jwt) if account.jwt else None
-            if end is None or not self.began < end < now + _CASE_S:
-                continue
-            why = f"the jwt of the {name} account expires during the run: give one that is good for longer"
-            if not self.give_up(name, "jwt", why):
-                raise Undecidable(why)
-
-    def default_scheme(self, name: str) -> str:
-        """The scheme used for set-up: JWT if there is one, since it needs no clock."""
-        return self.account(name).schemes[0]
+        """As `Credentials.account`."""
+        return self.credentials.account(name)
 
     def credential(self, name: str, scheme: str | None = None) -> Credential:
-        """A good credential of an account; raises NotExercised without any, Undecidable if it cannot be used."""
-        account = self.account(name)
-        scheme = scheme or account.schemes[0]
-        if (name, scheme) in self.unusable:
-            raise Undecidable(self.unusable[name, scheme])
-        if scheme not in account.schemes:
-            raise NotExercised(f"the {name} account has no {scheme}")
-        if scheme == "jwt":
-            return Credential(Auth(name, "jwt"), JwtAuth(f"Bearer {account.jwt}"))
-        return Credential(Auth(name, "api_key"), ApiKeyAuth(account, self.clock.stamp_ms))
+        """As `Credentials.of`."""
+        return self.credentials.of(name, scheme)
 
     # ------------------------------------------------------------------ sending
 
