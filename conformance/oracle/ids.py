@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AND_MORE = re.compile(r".[;:]|\.$")
+_AND_MORE = re.compile(r".[;:]|\.[a-z]{0,5}$")  # parameters, a colon and a verb, the suffix of a format
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
 _LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
 

@@ -25,7 +25,10 @@ _INTERNALS = re.compile(
 )
 _SIGNATURE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
 _NUMBER = re.compile(r"(?<![\w.-])\d{1,30}(?:\.\d{1,30})?(?![\w-]|\.\w)", re.ASCII)
-_LINKS = re.compile(r"""\b[a-z][a-z0-9+.-]*://[^\s"'<>]+|\b(?:src|href)=\\?["'][^"'\\]*""", re.IGNORECASE)
+_LINKS = re.compile(
+    r"""\b[a-z][a-z0-9+.-]*://[^\s"'<>]+|\b(?:src|href)=\\?["'][^"'\\]*|"(?:type|help|docs|href|link)"\s*:\s*"/[^"]*""",
+    re.IGNORECASE,
+)
 _NAMED_ID = re.compile(r'"[\w-]*id"\s*:\s*"[0-9A-Fa-f]{64}"', re.IGNORECASE)  # of the request, say
 _WHOSE = frozenset({"user", "user_id", "owner", "owner_id", "account", "account_id"})
 # what the fields of an order would say of it: the same name may stand for something else, say a rate limit's
@@ -42,7 +45,8 @@ _OF_ORDER: dict[str, Callable[[Order], object]] = {
     "remaining": lambda order: order.remaining,
 }
 
-_IN_HEADERS = frozenset({"owner", "price", "quantity", "filled"})  # parts of names
+# parts of the names of headers, and the fields that these would be
+_IN_HEADERS = {"owner": "owner", "price": "price", "quantity": "quantity", "filled": "filled_qty"}
 
 
 def leak_in(response: Response, body: Any, order: Order | None, *, foreign: bool, target: str) -> str | None:
@@ -60,8 +64,8 @@ def leak_in(response: Response, body: Any, order: Order | None, *, foreign: bool
             if internals not in target:
                 return f"internals ({internals[:80]!r})"
     if (foreign and response.status in (403, 404)) or response.status == 401:
-        told = {name for name, value in _fields(body) if _gives_away(name, value, order)}
-        names = sorted(told | (_IN_HEADERS & _parts(response) if foreign else set()))
+        fields = [*_fields(body), *(_in_headers(response) if foreign else ())]
+        names = sorted({name for name, value in fields if _gives_away(name, value, order)})
         if not names and foreign and order is not None and _tells_of(order, response.body):
             names = ["price", "quantity"]
         if names:
@@ -90,9 +94,11 @@ def _tells_of(order: Order, text: str) -> bool:
     return {order.price, order.quantity} <= {Decimal(number) for number in _NUMBER.findall(text)}
 
 
-def _parts(response: Response) -> set[str]:
-    """The parts of the names of its headers."""
-    return {part for name, _ in response.headers for part in name.lower().split("-")}
+def _in_headers(response: Response) -> Iterator[tuple[str, str]]:
+    """The headers whose names have a part that is a field's, as fields."""
+    for name, value in response.headers:
+        for part in _IN_HEADERS.keys() & set(name.lower().split("-")):
+            yield _IN_HEADERS[part], value
 
 
 @lru_cache(64)  # refusals are alike

@@ -139,7 +139,7 @@ def test_hostile_id_may_be_refused_by_anybody(paper: Paper, segment: str) -> Non
     assert paper.found() == ["cancel.errors.invalid-id.hostile", "cancel.answers.status"]
 
 
-@pytest.mark.parametrize("end", [".", ":cancel", ";v=1"])
+@pytest.mark.parametrize("end", [".", ".json", ":cancel", ";v=1"])
 def test_id_with_more_behind_it_may_be_unknown_to_a_router(paper: Paper, end: str) -> None:
     paper.place()
     for status in (400, 404, 405):
@@ -316,6 +316,22 @@ def test_refusals_give_nothing_away(paper: Paper, answer: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("X-Order-Price", "0.5", True),
+        ("X-Order-Owner", "u-17", True),
+        ("X-Price-Tier", "vip0", False),
+        ("X-Quantity-Limit", "5000", False),
+    ],
+)
+def test_headers_give_away_what_is_of_the_order(paper: Paper, name: str, value: str, found: bool) -> None:
+    paper.place()
+    answer = [("content-type", "application/json"), (name, value)]
+    paper.cancel(403, {"error": "FORBIDDEN"}, by="counterparty", headers=answer)
+    assert paper.found() == (["cancel.answers.no-leak"] if found else [])
+
+
+@pytest.mark.parametrize(
     "message", ["0.5 s, in bucket 1000", "v0.5.1 of node-100", "try again in 100 s", "100/0.50x"]
 )
 def test_numbers_by_chance_give_nothing_away(paper: Paper, message: str) -> None:
@@ -328,6 +344,7 @@ def test_numbers_by_chance_give_nothing_away(paper: Paper, message: str) -> None
     "more",
     [
         {"request_id": "r-1", "type": "about:blank"},
+        {"type": "/src/errors/spot.html", "help": "/app/docs/errors#403"},
         {"type": "https://docs.example.org/app/spot/errors.html", "quantity": None},
         {"remaining": 59, "created_at": CREATED + 3600},  # of a rate limit, of the refusal
         {"page": '<script src="/app/static/main.js"></script>'},
