@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from conformance.contract import FIELDS
-from conformance.oracle import fields, schema, unavailable
-from conformance.oracle.amounts import decimal_of
+from conformance.oracle import unavailable
 from conformance.oracle.answers import (
     CANCELED,
     DOCUMENTED,
@@ -19,16 +17,13 @@ from conformance.oracle.answers import (
     with_left_open,
 )
 from conformance.oracle.bodies import (
-    NotJson,
-    contradictions,
-    fits_charset,
     is_infrastructure,
-    is_json_type,
-    parse,
     try_parse,
 )
-from conformance.oracle.findings import Check, Difference, Finding
+from conformance.oracle.canceled import NAMES_OTHERS, OF_THE_PATH, judge_canceled
+from conformance.oracle.findings import Check, Finding
 from conformance.oracle.ids import IdKind, PathId, id_segment, read_id
+from conformance.oracle.labels import judge_label
 from conformance.oracle.leaks import leak_in
 from conformance.oracle.ledger import Order, State
 from conformance.record import Exchange, Note, Response
@@ -36,7 +31,6 @@ from conformance.record import Exchange, Note, Response
 if TYPE_CHECKING:
     from conformance.oracle.judge import Judge
 
-_OF_FIELDS = frozenset(fields.REQUIREMENT.values())
 _PROMPT = re.compile(r"within (\d{1,6}) ms")
 _STALE = 4.0  # s: a signed request that took longer may have expired on the way
 
@@ -87,11 +81,11 @@ def judge_cancel(judge: Judge, exchange: Exchange) -> None:
         _right_status(judge, exchange, expected, response, body)
     if response.status == 200:
         if CANCELED in expected.answers and named.kind is not IdKind.EMPTY:
-            _canceled(judge, exchange, response, body, order)
+            judge_canceled(judge, exchange, response, body, order)
         elif named.kind is IdKind.EMPTY:
             judge.act(exchange, "cancel.errors.empty-id", None)
         return
-    requirement = exchange.aim if exchange.aim in _NAMES_OTHERS else refusal_of(response.status)
+    requirement = exchange.aim if exchange.aim in NAMES_OTHERS else refusal_of(response.status)
     judge.act(exchange, requirement or refusal_of(response.status), order)
 
 
@@ -107,9 +101,7 @@ _OBSERVED = {
         "works like that.",
     ),
 }
-_OF_THE_PATH = {"cancel.identity.path-only", "cancel.identity.whole-id"}
 _UNKNOWN = "cancel.errors.not-found.unknown"
-_NAMES_OTHERS = {*_OF_THE_PATH, "cancel.errors.empty-id"}
 
 
 def _busy_by_another_name(judge: Judge, exchange: Exchange, response: Response | None) -> None:
@@ -134,7 +126,7 @@ def _transient(judge: Judge, exchange: Exchange, response: Response, body: Any, 
             " or ".join(TRANSIENT),
             describe(503, body),
         )
-    _media_type(judge, exchange, response)
+    judge_label(judge, exchange, response)
     unavailable.take_transient(judge, exchange, order)
     judge.act(exchange, "cancel.unavailable.no-effect", order)
 
@@ -165,7 +157,7 @@ def _blamed(
         if CANCELED in expected.answers or not let_in:
             return "cancel.success.by-api-key" if auth.scheme == "api_key" else "cancel.success.by-jwt"
         return expected.requirement
-    if aim in _OF_THE_PATH and CANCELED not in expected.answers and not _shows_another(judge, body, named):
+    if aim in OF_THE_PATH and CANCELED not in expected.answers and not _shows_another(judge, body, named):
         return expected.requirement  # nothing tells that the request was taken for another order's
     return aim if aim.startswith("cancel.") else expected.requirement
 
@@ -255,7 +247,7 @@ def _wrong_status(
     elif status == 200:
         # it named no order and yet canceled something: which one will be seen when that is looked at
         whole = "cancel.identity.whole-id" if expected.requirement == _UNKNOWN else expected.requirement
-        judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else whole, None)
+        judge.act(exchange, exchange.aim if exchange.aim in NAMES_OTHERS else whole, None)
 
 
 def _note_parity(judge: Judge, exchange: Exchange, expected: Expectation) -> None:
@@ -302,7 +294,7 @@ def _right_status(judge: Judge, exchange: Exchange, expected: Expectation, respo
             requirement, exchange, message, wanted, describe(status, body), key=f"{expected.situation}|error"
         )
     if status != 200 and not expected.any_refusal:
-        _media_type(judge, exchange, response)
+        judge_label(judge, exchange, response)
 
 
 def _wrong_error(expected: Expectation, response: Response, body: Any) -> tuple[str, str, str] | None:
@@ -322,132 +314,6 @@ def _body_of_401(judge: Judge, exchange: Exchange, response: Response) -> None:
     judge.held("cancel.answers.empty-401", exchange)
     if response.body or response.body_base64:
         judge.observed["cancel.answers.empty-401"] = "A 401 carries a body; only the Errors page says it is empty."
-
-
-def _media_type(judge: Judge, exchange: Exchange, response: Response) -> None:
-    """Whether a client can read the answer, as it is labelled."""
-    label, coding = response.header("content-type"), response.header("content-encoding")
-    wrong = None
-    if not is_json_type(label or ""):
-        seen = f"Content-Type: {label}" if label else "no Content-Type"
-        wrong = "is not labelled as JSON", "Content-Type: application/json", seen
-    elif not fits_charset(response.body, label or ""):
-        wrong = "is labelled with a charset that it is not written in", "UTF-8", f"Content-Type: {label}"
-    elif coding and ("accept-encoding", "identity") in exchange.request.headers and coding.lower() != "identity":
-        wrong = "comes in an encoding that the client rules out", "no encoding", f"Content-Encoding: {coding}"
-    if wrong is None:
-        judge.held("cancel.answers.json", exchange)
-        return
-    message, expected, seen = wrong
-    judge.broken(
-        "cancel.answers.json",
-        exchange,
-        f"a {response.status} {message}",
-        expected,
-        seen,
-        key=f"type|{response.status}|{label}|{coding}",
-    )
-
-
-def _canceled(judge: Judge, exchange: Exchange, response: Response, body: Any, order: Order | None) -> None:
-    """A 200 where one may come: its body, its fields, and its effect on the ledger."""
-    broken: set[str] = set()
-    if not isinstance(body, dict):
-        seen = body if isinstance(body, str) else _instead_of_an_object(response)
-        judge.broken("cancel.answers.json", exchange, "the 200 is no JSON object", "one JSON object", seen[:200])
-        body = {}
-    else:
-        _media_type(judge, exchange, response)
-        if names := contradictions(response, body):
-            judge.broken(
-                "cancel.answers.json",
-                exchange,
-                f"the 200 has a name twice, with different values ({', '.join(names)})",
-                "each name once (RFC 8259, section 4)",
-                "twice",
-                key="twice",
-            )
-        broken = _fields(judge, exchange, order, body)
-    if order is None:
-        return
-    unavailable.take_canceled(judge, exchange, order)
-    order.state = State.CANCELED
-    order.canceled = (exchange.start, exchange.end)
-    order.canceled_by = "cancel"
-    # a field that is wrong already is not compared with later reads: one mistake, one finding
-    order.final = fields.shown(body, broken) if body else None
-    order.acts.clear()
-    order.confirmed = exchange.n
-    judge.unlisted.add(order.id)
-    if exchange.aim in _OF_THE_PATH:
-        judge.act(exchange, exchange.aim, order)  # if the order is still live, then another one was canceled
-    else:
-        judge.act(exchange, exchange.aim if exchange.aim in _NAMES_OTHERS else "cancel.success.open", None)
-
-
-def _instead_of_an_object(response: Response) -> str:
-    try:
-        return f"a JSON {type(parse(response)).__name__}"
-    except NotJson as error:
-        return str(error)
-
-
-def _fields(judge: Judge, exchange: Exchange, order: Order | None, body: dict[str, Any]) -> set[str]:
-    """Judge the fields of a 200; the names of those that are wrong."""
-    look = fields.Look(body, order or fields.NOBODYS, judge.tick, exchange.start, exchange.end)
-    held = fields.all_held(look)
-    if held and schema.is_valid(judge.contract.openapi, body):
-        judge.held(held, exchange)
-        return set()
-    checks = list(fields.check_fields(look))
-    broken = {check.field for check in checks if not check.ok}
-    checks += schema.check_schema(judge.contract.openapi, body, broken)
-    diff = [Difference(c.field, c.expected, c.seen, c.ok) for c in checks if c.field in FIELDS]
-    stranger = order is not None and _filled_by_a_stranger(judge, order, body)
-    for check in checks:
-        if check.ok:
-            # a value of the wrong form proves nothing about what it says
-            if check.field not in broken or check.requirement in _OF_FIELDS:
-                judge.held(check.requirement, exchange)
-            continue
-        finding = Finding(
-            check.requirement,
-            check.wrong,
-            check.expected,
-            check.seen,
-            [exchange.n],
-            exchange.case,
-            why=check.why,
-            key=f"{check.field}|{_kind(check, order)}",
-            scheme=exchange.auth.scheme if exchange.auth else None,
-            order=order.id if order else None,
-            diff=diff,
-        )
-        result = Check(check.requirement, exchange.n, exchange.case, finding)
-        if stranger and order is not None and check.field in ("filled_qty", "avg_fill_price"):
-            judge.put_off(order, result)
-        else:
-            judge.add(result)
-    return broken | {name for name in FIELDS if name not in body}
-
-
-def _filled_by_a_stranger(judge: Judge, order: Order, body: dict[str, Any]) -> bool:
-    """Whether other fills than those that the suite planned may explain the answer; the own trades will tell.
-
-    Somebody may have traded with the order, and where others are in the book, one of them may have met what was
-    meant for it, or it may have met one of them.
-    """
-    seen = decimal_of(body.get("filled_qty"))
-    if seen is None or not order.exact:
-        return False
-    return order.filled < seen <= (order.quantity or seen) or not judge.quiet
-
-
-def _kind(check: fields.FieldCheck, order: Order | None) -> str:
-    """Tells findings on one field apart that have different causes."""
-    if order is None:
-        return check.requirement
-    return f"{order.side}|{order.tif}|{min(len(order.fills), 2)}"
 
 
 def judge_other_method(judge: Judge, exchange: Exchange) -> None:
