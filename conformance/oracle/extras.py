@@ -16,11 +16,13 @@ _NOT_UTF_8 = frozenset({404})  # some frameworks know no resource with such a qu
 _HEADERS = frozenset({400, 431})
 _BOTH_CREDENTIALS = frozenset({400})  # what is answered to a JWT and an API key at once is left open
 _OF_TWO = frozenset({400, 401, 403, 404, 409, 422})  # the same where both are good: any refusal
-_NOT_YOURS_TO_SAY = frozenset({400, 403, 431})  # a client that writes a gateway's own headers can be turned away
+# a client that writes a gateway's own headers, or such as rename what it asks for, can be turned away
+_NOT_YOURS_TO_SAY = frozenset({400, 403, 431})
 _BODY = frozenset({400, 411, 413, 415, 417, 422})
 _DOCUMENTED_QUERY = ("timestamp", "signature")
 _CREDENTIALS = ("authorization", "x-mbx-apikey")
 _GATEWAYS = frozenset({"forwarded", "x-forwarded-for", "x-real-ip"})
+_RENAMING = frozenset({"x-original-url", "x-rewrite-url"})
 _EXPECTED_HEADERS = frozenset(
     {
         "accept",
@@ -54,7 +56,7 @@ def also_right(exchange: Exchange) -> frozenset[int]:
     if request.body is not None:
         found |= _BODY
     if not _EXPECTED_HEADERS.issuperset(headers):
-        found |= _HEADERS
+        found |= _HEADERS if _RENAMING.isdisjoint(headers) else _NOT_YOURS_TO_SAY
     if exchange.auth is not None and exchange.auth.flaw is not None:
         # a parameter that stands twice, or that nobody knows, can be refused before anybody looks at the signature
         beyond = any(name not in _DOCUMENTED_QUERY or names.count(name) > 1 for name in names)

@@ -45,8 +45,9 @@ _OF_ORDER: dict[str, Callable[[Order], object]] = {
     "remaining": lambda order: order.remaining,
 }
 
-# parts of the names of headers, and the fields that these would be
+# parts of the names of headers, and the fields that these would be; what else the name of one for an owner may have
 _IN_HEADERS = {"owner": "owner", "price": "price", "quantity": "quantity", "filled": "filled_qty"}
+_OF_OWNER = frozenset({"x", "order", "owner", "id", "user", "account"})
 
 
 def leak_in(response: Response, body: Any, order: Order | None, *, foreign: bool, target: str) -> str | None:
@@ -97,8 +98,10 @@ def _tells_of(order: Order, text: str) -> bool:
 def _in_headers(response: Response) -> Iterator[tuple[str, str]]:
     """The headers whose names have a part that is a field's, as fields."""
     for name, value in response.headers:
-        for part in _IN_HEADERS.keys() & set(name.lower().split("-")):
-            yield _IN_HEADERS[part], value
+        parts = set(name.lower().split("-"))
+        for part in _IN_HEADERS.keys() & parts:
+            if part != "owner" or parts <= _OF_OWNER:
+                yield _IN_HEADERS[part], value
 
 
 @lru_cache(64)  # refusals are alike

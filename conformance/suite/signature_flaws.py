@@ -86,7 +86,10 @@ SIGNATURE_FLAWS = (
         after=set_fields(signature="not-a-signature"),
     ),
     KeyFlaw(
-        _SIG + "altered", "escaped letters", "sign; SIGNATURE=%C3%A9%00", after=set_fields(signature="%C3%A9%00")
+        _SIG + "altered",
+        "escaped letters",
+        "sign; SIGNATURE=%C3%A9%C3%A9",
+        after=set_fields(signature="%C3%A9%C3%A9"),
     ),
     KeyFlaw(
         _SIG + "altered", "all zeros", "sign; SIGNATURE=$(printf %064d 0)", after=set_fields(signature="0" * 64)

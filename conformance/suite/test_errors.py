@@ -39,12 +39,13 @@ MALFORMED = {
     "letters of other scripts": "%C3%A9%E2%82%AC%E6%97%A5",
     "emoji": "%F0%9F%92%B8",
     "blank": "%20",
-    "quote": "'%20OR%201=1",
+    "as long as an id": "9f2a1c4e" * 4 + "9f2a",
     "sixty digits": "9f2a1c4e" * 8,
 }
 
 # No UUID either, but of a form that something on the way may refuse by itself.
 HOSTILE = {
+    "quote": "'%20OR%201=1",
     "NUL": "%00",
     "id and NUL": "9f2a1c4e-5b67-4d8a-bf93-2e1f4a6c8d10%00",
     "line feed": "%0a",
@@ -91,7 +92,7 @@ def test_malformed_id(venue: Venue, states: States, scheme: str) -> None:
     # numbers by which a fresh target may know the last one, of all or of its account
     placed = {len(orders), sum(order.account == "owner" for order in orders)}
     numbers = {str(number + more) for number in placed for more in (-1, 0, 1)}
-    for segment in (*MALFORMED.values(), venue.rules.symbol, *sorted(numbers)):
+    for segment in (*MALFORMED.values(), quote(venue.rules.symbol, safe=""), *sorted(numbers)):
         venue.cancel(segment, scheme=scheme)
     venue.look(own)
     if foreign is not None:

@@ -15,6 +15,7 @@ from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import NEAR, Aged
 from conformance.suite.balance import DISTANT_S, cancel_all, end, largest
 from conformance.suite.key_flaws import wrongly_signed
+from conformance.target.market import of_market
 from conformance.target.race import Arena
 from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
@@ -373,7 +374,7 @@ def _only_to_the_lot(venue: Venue) -> None:
 
 def _own_trades(venue: Venue) -> int:
     """List the owner's trades; the number of the exchange. A trade in between would change what can be placed."""
-    return venue.get("my_trades", "/spot/trades/me", "owner", f"symbol={venue.rules.symbol}&limit=100").n
+    return venue.get("my_trades", "/spot/trades/me", "owner", f"{of_market(venue.rules.symbol)}&limit=100").n
 
 
 def _attempt_both(

@@ -10,6 +10,7 @@ import pytest
 from conformance.oracle.ledger import Order
 from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
 from conformance.target.client import Call, again
+from conformance.target.market import of_market
 from conformance.target.signing import claims_of
 from conformance.target.states import States
 from conformance.target.trouble import NotExercised
@@ -168,7 +169,7 @@ def test_symbol_in_query(venue: Venue, states: States, scheme: str, known: bool)
     if venue.settings.counterparty is not None:
         others.append(states.open("buy", account="counterparty"))
     target = named if known else str(uuid4())
-    venue.cancel(target, scheme=scheme, query=f"symbol={venue.rules.symbol}")
+    venue.cancel(target, scheme=scheme, query=of_market(venue.rules.symbol))
     venue.look_all([named, *others])
 
 
@@ -177,7 +178,7 @@ def test_symbol_in_query(venue: Venue, states: States, scheme: str, known: bool)
 def test_symbol_beside_a_foreign_id(venue: Venue, states: States, scheme: str, side: str) -> None:
     """The parameter of Cancel All does not make another user's order the caller's."""
     order = states.open(side, account="counterparty")
-    venue.cancel(order, scheme=scheme, query=f"symbol={venue.rules.symbol}")
+    venue.cancel(order, scheme=scheme, query=of_market(venue.rules.symbol))
     venue.look(order)
 
 

@@ -11,7 +11,7 @@ from conformance.oracle.ledger import Order, State
 from conformance.oracle.lists import items_of
 from conformance.record import Take
 from conformance.target.client import Call, again
-from conformance.target.market import default_band
+from conformance.target.market import default_band, of_market
 from conformance.target.recover import GHOST
 from conformance.target.settings import PREFIX
 from conformance.target.trouble import Trouble, Undecidable
@@ -182,7 +182,7 @@ def _sees(venue: Venue, order: Order, name: str, scheme: str) -> bool:
     status, body = ask(f"/spot/orders/{order.path_id}")
     if status == 200 and name == order.account:
         return True
-    listing, rows = ask("/spot/orders", f"symbol={venue.rules.symbol}")
+    listing, rows = ask("/spot/orders", of_market(venue.rules.symbol))
     items = items_of(rows) if listing == 200 else None
     if items is None:
         return status == 200 and isinstance(body, dict) and str(body.get("id")).lower() == order.id

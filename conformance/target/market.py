@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
+from urllib.parse import quote
 
 from conformance.errors import TargetError
-from conformance.oracle.amounts import decimal_of
+from conformance.oracle.amounts import decimal_of, plain
 from conformance.target.trouble import BookNeeded
 
 _EXAMPLE_PRICE = Decimal("0.5")  # where the page's own example trades; used while nothing better is known
@@ -16,6 +17,11 @@ _WIDE = Decimal("1.25")  # how far the band reaches at most on either side of th
 _GALLOPS = 24
 _LANE = 60  # ticks from the resting prices of one lane to those of the next
 _NAME_ONE = "set price under [target] to about where the market trades"
+
+
+def of_market(symbol: str) -> str:
+    """The query parameter that names a market; empty for the empty name."""
+    return f"symbol={quote(symbol, safe='')}" if symbol else ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Rules:
         assert notional is not None
         if not tick or not lot:
             raise TargetError(f"the market {row['id']} has a tick or lot of zero", "choose another --symbol")
-        return cls(row["id"], tick, lot, notional)
+        # without the zeros behind them: an order may have no more digits than these need
+        return cls(row["id"], Decimal(plain(tick)), Decimal(plain(lot)), notional)
 
     def price(self, value: Decimal, *, up: bool = False) -> Decimal:
         """`value` on the tick, rounded down or up, and never below one tick."""

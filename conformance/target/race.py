@@ -18,6 +18,7 @@ from conformance.oracle.ledger import Order
 from conformance.record import Exchange
 from conformance.target.abilities import UNKNOWN_ID
 from conformance.target.client import FAR_S, Call, again, results
+from conformance.target.market import of_market
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import SHORT_LIST, Venue
 
@@ -156,5 +157,5 @@ class Arena:
         how = {"signer": credential.signer, "auth": credential.auth, "race": name}
         venue.settled(Call("query_order", "GET", f"/spot/orders/{order.path_id}", **how), repeatable=True)  # type: ignore[arg-type]
         if traded:
-            query = f"symbol={venue.rules.symbol}&limit={SHORT_LIST}"
+            query = f"{of_market(venue.rules.symbol)}&limit={SHORT_LIST}"
             venue.settled(Call("my_trades", "GET", "/spot/trades/me", query, **how), repeatable=True)  # type: ignore[arg-type]

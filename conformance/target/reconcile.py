@@ -16,6 +16,7 @@ from conformance.oracle.lists import items_of
 from conformance.record import Exchange
 from conformance.target.client import Call
 from conformance.target.journal import Left
+from conformance.target.market import of_market
 from conformance.target.recover import cancel_ghost
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import Venue
@@ -230,7 +231,7 @@ def _list_quickly(venue: Venue, name: str, symbol: str | None, until: float) -> 
     """The open orders of an account, None if the target does not tell before a moment of the monotonic clock."""
     while time.monotonic() < until:
         credential = venue.credential(name)
-        query = f"symbol={symbol}" if symbol is not None else ""
+        query = of_market(symbol or "")
         call = Call("open_orders", "GET", "/spot/orders", query, signer=credential.signer, auth=credential.auth)
         response = venue.send(call).response
         if response is not None and not is_infrastructure(response) and not is_transient(response):

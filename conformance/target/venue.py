@@ -32,7 +32,7 @@ from conformance.target.book import Book
 from conformance.target.client import VERY_FAR_S, Call, Client, again
 from conformance.target.convoy import Placing, Weather
 from conformance.target.credentials import Credential, Credentials
-from conformance.target.market import Band, Rules
+from conformance.target.market import Band, Rules, of_market
 from conformance.target.recover import recover
 from conformance.target.settings import Account, Settings
 from conformance.target.transport import Transport
@@ -377,7 +377,7 @@ class Venue:
     def cancel_all_call(self, by: str = "owner", scheme: str | None = None) -> Call:
         """The call that cancels all of an account's orders on the market."""
         credential = self.credential(by, scheme)
-        query = f"symbol={self.rules.symbol}"
+        query = of_market(self.rules.symbol)
         return Call("cancel_all", "DELETE", "/spot/orders", query, signer=credential.signer, auth=credential.auth)
 
     def _limit_s(self) -> float | None:
@@ -512,14 +512,10 @@ class Venue:
         self, name: str = "owner", symbol: str | None = None, scheme: str | None = None
     ) -> list[dict[str, Any]] | None:
         """The open orders of an account on a market (ours; "": on all), None if the target does not tell."""
-        query = self._of_market(symbol)
+        query = of_market(self.rules.symbol if symbol is None else symbol)
         exchange = self.get("open_orders", "/spot/orders", name, query, scheme)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
-
-    def _of_market(self, symbol: str | None) -> str:
-        """The parameter that asks for a market, ours without a name; none for the empty one, of all markets."""
-        return f"symbol={self.rules.symbol if symbol is None else symbol}" if symbol != "" else ""
 
     def trades(
         self,
@@ -535,7 +531,8 @@ class Venue:
 
         `window` has further parameters: those of a span of time.
         """
-        query = "&".join(filter(None, (self._of_market(symbol), f"limit={limit}{window}")))
+        market = of_market(self.rules.symbol if symbol is None else symbol)
+        query = "&".join(filter(None, (market, f"limit={limit}{window}")))
         exchange = self.get("my_trades", "/spot/trades/me", name, query, scheme, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None

@@ -320,6 +320,7 @@ def test_refusals_give_nothing_away(paper: Paper, answer: dict[str, object]) -> 
     [
         ("X-Order-Price", "0.5", True),
         ("X-Order-Owner", "u-17", True),
+        ("X-Service-Owner", "spot", False),
         ("X-Price-Tier", "vip0", False),
         ("X-Quantity-Limit", "5000", False),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.errors import TargetError
-from conformance.target.market import Band, Rules, discover
+from conformance.target.market import Band, Rules, discover, of_market
 
 TICKS = st.sampled_from([Decimal(t) for t in ("0.0001", "0.01", "0.5", "1", "25", "0.00000001")])
 
@@ -89,3 +89,21 @@ def test_the_smallest_quantity_is_enough(tick: Decimal, lot: Decimal, notional: 
 def test_rules_that_are_none(row: dict[str, object]) -> None:
     with pytest.raises(TargetError):
         Rules.of(row)
+
+
+@pytest.mark.parametrize(
+    ("told", "digits"), [("0.00010000", 4), ("0.0001", 4), ("0.10", 1), ("5.00", 0), ("10", 0), (5, 0)]
+)
+def test_orders_have_no_more_digits_than_the_rules_need(told: object, digits: int) -> None:
+    rules = Rules.of({"id": "DFUSDT", "tick_size": told, "lot_size": told, "min_notional": "1.000"})
+    price = rules.price(Decimal("123.456789"))
+    for amount in (price, rules.quantity(price)):
+        assert len(format(amount, "f").partition(".")[2]) == digits
+
+
+@pytest.mark.parametrize(
+    ("symbol", "query"),
+    [("DFUSDT", "symbol=DFUSDT"), ("DF/US DT", "symbol=DF%2FUS%20DT"), ("A&B+C", "symbol=A%26B%2BC"), ("", "")],
+)
+def test_a_market_is_asked_for_by_its_name(symbol: str, query: str) -> None:
+    assert of_market(symbol) == query
