@@ -92,7 +92,7 @@ def test_rules_that_are_none(row: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "digits"), [("0.00010000", 4), ("0.0001", 4), ("0.10", 1), ("5.00", 0), ("10", 0), (5, 0)]
+    ("told", "digits"), [("0.00010000", 4), ("0.0001", 4), ("0.10", 1), ("5.00", 0), ("10", 0)]
 )
 def test_orders_have_no_more_digits_than_the_rules_need(told: object, digits: int) -> None:
     rules = Rules.of({"id": "DFUSDT", "tick_size": told, "lot_size": told, "min_notional": "1.000"})
