@@ -25,7 +25,7 @@ Forge = Callable[[Account], str | None]
 class JwtFlaw:
     """A spoiled bearer token: `forge` makes the whole Authorization header of an account that has a good one.
 
-    `bash` makes $AUTH, the same header, from $JWT.
+    `bash` makes $AUTH, the same header, from $JWT. What is not `in_quick` a quick run leaves out.
     """
 
     requirement: str
@@ -33,6 +33,8 @@ class JwtFlaw:
     bash: str
     forge: Forge
     needs_secret: bool = False
+    in_quick: bool = True
+    header: str = "Authorization"
 
 
 def _parts(account: Account) -> tuple[str, str, str]:
@@ -77,6 +79,8 @@ _OWN_KEY = '{"alg":"HS256","typ":"JWT","jwk":{"kty":"oct","k":"c2VjcmV0"}}'
 
 # the name of a key that nobody has, or of a file that is empty
 _NO_KEY = '{"alg":"HS256","typ":"JWT","kid":"../../../../dev/null"}'
+# a name that becomes a key of the caller's choice where it is put into a query as it is
+_KEY_BY_QUERY = '{"alg":"HS256","typ":"JWT","kid":"\\u0027 UNION SELECT \\u0027secret"}'
 
 
 def _guessed(secret: str | None, head: str = '{"alg":"HS256","typ":"JWT"}') -> Forge:
@@ -107,12 +111,14 @@ def _other_letter(text: str, at: int | None = None) -> str:
 
 
 _JWT = "cancel.jwt."
+_ZEROS = "A" * 86  # 64 bytes of zero in base64url: a signature that fits everything where no number is checked
 _BLANKS = "ICAg"  # three of them in base64url: in front of a header they change the text and not what it says
 
 JWT_FLAWS = (
     JwtFlaw(_JWT + "missing", "no credentials", "unset AUTH", lambda a: None),
     JwtFlaw(_JWT + "garbage", "a word", "AUTH='Bearer token'", lambda a: "Bearer token"),
     JwtFlaw(_JWT + "garbage", "three words", "AUTH='Bearer a.b.c'", lambda a: "Bearer a.b.c"),
+    JwtFlaw(_JWT + "garbage", "null", "AUTH='Bearer null'", lambda a: "Bearer null", in_quick=False),
     JwtFlaw(_JWT + "garbage", "nothing", "AUTH=Bearer", lambda a: "Bearer"),
     JwtFlaw(
         _JWT + "altered-payload",
@@ -125,6 +131,21 @@ JWT_FLAWS = (
         "another letter",
         'parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_letter "$TAIL")"',
         _signature_part(_other_letter),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "another letter near the front, header in lower case",
+        'HEADER_OF_AUTH=authorization; parts; AUTH="Bearer $HEAD.$CLAIMS.$(other_letter "$TAIL" 4)"',
+        _signature_part(lambda s: _other_letter(s, 4)),
+        in_quick=False,
+        header="authorization",
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "another letter, scheme in lower case",
+        'parts; AUTH="bearer $HEAD.$CLAIMS.$(other_letter "$TAIL")"',
+        lambda a: f"bearer {'.'.join(_parts(a)[:2])}.{_other_letter(_parts(a)[2])}",
+        in_quick=False,
     ),
     JwtFlaw(
         _JWT + "altered-signature",
@@ -144,15 +165,27 @@ JWT_FLAWS = (
             f"another letter, as of {algorithm or 'no algorithm'}",
             f'parts; AUTH="Bearer $(head_of {algorithm}).$CLAIMS.$(other_letter "$TAIL")"',
             _as_of(algorithm),
+            in_quick=algorithm not in ("HS384", "ES256"),
         )
-        for algorithm in ("HS512", "RS256", "")
+        for algorithm in ("HS512", "RS256", "", "HS384", "ES256")
     ),
-    JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
     JwtFlaw(
         _JWT + "altered-signature",
-        "signed with a guessed secret",
-        'AUTH="Bearer $(guessed secret)"',
-        _guessed("secret"),
+        "zeros, as of ES256",
+        f'parts; AUTH="Bearer $(head_of ES256).$CLAIMS.{_ZEROS}"',
+        lambda a: f"Bearer {encode_segment({'alg': 'ES256', 'typ': 'JWT'})}.{_parts(a)[1]}.{_ZEROS}",
+        in_quick=False,
+    ),
+    JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
+    *(
+        JwtFlaw(
+            _JWT + "altered-signature",
+            f"signed with a guessed secret ({guess})",
+            f'AUTH="Bearer $(guessed {guess})"',
+            _guessed(guess),
+            in_quick=guess == "secret",
+        )
+        for guess in ("secret", "your-256-bit-secret", "changeme")
     ),
     JwtFlaw(
         _JWT + "altered-signature",
@@ -172,6 +205,13 @@ JWT_FLAWS = (
         "signed with no secret, for a key that nobody has",
         f"AUTH=\"Bearer $(guessed '' '{_NO_KEY}')\"",
         _guessed("", _NO_KEY),
+    ),
+    JwtFlaw(
+        _JWT + "altered-signature",
+        "signed with a key that it has a query make",
+        f"AUTH=\"Bearer $(guessed secret '{_KEY_BY_QUERY}')\"",
+        _guessed("secret", _KEY_BY_QUERY),
+        in_quick=False,
     ),
     JwtFlaw(
         _JWT + "altered-signature",
@@ -211,6 +251,7 @@ JWT_FLAWS = (
     ),
     JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda a: f"Basic {a.jwt}"),
     JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda a: f"Token {a.jwt}"),
+    JwtFlaw(_JWT + "other-scheme", "JWT", 'AUTH="JWT $JWT"', lambda a: f"JWT {a.jwt}", in_quick=False),
     JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda a: a.jwt),
 )
 
@@ -227,4 +268,4 @@ def spoiled_jwt(venue: Venue, flaw: JwtFlaw, name: str = "owner") -> Credential:
         account = venue.credentials.offered(name, "jwt")
     if flaw.needs_secret:
         account = replace(account, api_secret=venue.credentials.offered(name, "api_key").api_secret)
-    return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(flaw.forge(account)))
+    return Credential(Auth(name, "jwt", flaw.requirement, how=flaw.name), JwtAuth(flaw.forge(account), flaw.header))

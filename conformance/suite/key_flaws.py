@@ -76,6 +76,14 @@ KEY_FLAWS = (
     ),
     KeyFlaw(
         _TIME + "ahead",
+        "twenty seconds ahead, recvWindow",
+        "TIMESTAMP=$((TIMESTAMP + 20000)); sign",
+        before=stamp(lambda t: str(t + 20_000)),
+        query="recvWindow=60000",
+        in_quick=False,
+    ),
+    KeyFlaw(
+        _TIME + "ahead",
         "a day ahead",
         "TIMESTAMP=$((TIMESTAMP + 86400000)); sign",
         before=stamp(lambda t: str(t + _DAY)),
@@ -100,6 +108,13 @@ KEY_FLAWS = (
     ),
     KeyFlaw(_TIME + "not-a-number", "text", "TIMESTAMP=now; sign", before=set_fields(timestamp="now")),
     KeyFlaw(_TIME + "not-a-number", "empty", "TIMESTAMP=; sign", before=set_fields(timestamp="")),
+    KeyFlaw(
+        _TIME + "not-a-number",
+        "Infinity",
+        "TIMESTAMP=Infinity; sign",
+        before=set_fields(timestamp="Infinity"),
+        in_quick=False,
+    ),
     KeyFlaw(_TIME + "not-a-number", "NaN", "TIMESTAMP=NaN; sign", before=set_fields(timestamp="NaN")),
     KeyFlaw(_TIME + "not-a-number", "negative", "TIMESTAMP=-$TIMESTAMP; sign", before=stamp(lambda t: str(-t))),
     KeyFlaw(

@@ -61,6 +61,14 @@ SIGNATURE_FLAWS = (
     KeyFlaw(_SIG + "altered", "first digit", 'sign; SIGNATURE=$(flip 0 "$SIGNATURE")', after=signature(flip(0))),
     KeyFlaw(
         _SIG + "altered",
+        "third digit, header in lower case",
+        'HEADER=x-mbx-apikey; sign; SIGNATURE=$(flip 2 "$SIGNATURE")',
+        before=set_fields(key_header="x-mbx-apikey"),
+        after=signature(flip(2)),
+        in_quick=False,
+    ),
+    KeyFlaw(
+        _SIG + "altered",
         "middle digit",
         'sign; SIGNATURE=$(flip 33 "$SIGNATURE")',
         after=signature(flip(33)),

@@ -15,6 +15,7 @@ class KeyFlaw:
     """A spoiled signed request. `query` is sent (and signed) in front of the timestamp.
 
     `bash` does the same to $QUERY $TIMESTAMP $KEY $SECRET $HEADER, calls `sign`, and changes $SENT and $SIGNATURE.
+    What is not `in_quick` a quick run leaves out.
     """
 
     requirement: str
@@ -24,6 +25,7 @@ class KeyFlaw:
     after: Tamper | None = None
     query: str = ""
     needs_other: bool = False
+    in_quick: bool = True
 
 
 def set_fields(**values: object) -> Tamper:

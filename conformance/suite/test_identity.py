@@ -101,7 +101,8 @@ def test_nobody_on_a_path_beside(venue: Venue, states: States) -> None:
     """
     order = states.open("sell")
     nobody = spoiled_jwt(venue, jwt_flaw("no credentials"))
-    for path in (f"/spot/orders/{order.id}/", f"/spot//orders/{order.id}", f"/SPOT/ORDERS/{order.id}"):
+    paths = (f"/spot/orders/{order.id}/", f"/spot//orders/{order.id}", f"/SPOT/ORDERS/{order.id}")
+    for path in (*paths, f"/spot/orders/{order.id.upper()}"):
         venue.send(beside(venue.cancel_call(order, credential=nobody, aim="cancel.jwt.missing"), path))
         venue.look(order)
 

@@ -18,7 +18,10 @@ from conformance.target.venue import Venue
         pytest.param(
             flaw,
             id=f"{flaw.requirement.removeprefix('cancel.jwt.')}: {flaw.name}",
-            marks=pytest.mark.exercises(flaw.requirement),
+            marks=[
+                pytest.mark.exercises(flaw.requirement),
+                *([] if flaw.in_quick else [pytest.mark.profile("standard")]),
+            ],
         )
         for flaw in JWT_FLAWS
     ],

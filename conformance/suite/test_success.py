@@ -1,6 +1,7 @@
 """Chapter: Success. Which orders can be canceled, by which credential."""
 
 from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 
@@ -128,11 +129,16 @@ def test_last_request_of_a_connection(venue: Venue, states: States, scheme: str)
     venue.look(order)
 
 
-@pytest.mark.exercises("cancel.success.open", "cancel.fields.decimal-strings")
+@pytest.mark.exercises("cancel.success.open", "cancel.fields.decimal-strings", "cancel.errors.not-found.unknown")
 def test_other_language(venue: Venue, states: States, scheme: str) -> None:
-    """The answer is for programs: amounts have a point, whatever language a client prefers."""
+    """The answer is for programs: amounts have a point, and errors their names, whatever language a client prefers.
+
+    JSON may be one of several types that it takes.
+    """
     order = states.open()
-    venue.cancel(order, scheme=scheme, headers={"Accept-Language": "de-DE, de;q=0.9"})
+    headers = {"Accept-Language": "fr-FR, de;q=0.9", "Accept": "application/json, text/plain, */*"}
+    for target in (order, str(uuid4())):
+        venue.cancel(target, scheme=scheme, headers=headers)
     venue.look(order)
 
 

@@ -34,7 +34,7 @@ def by_python(base_url: str, flaw: KeyFlaw | JwtFlaw, owner: Account, body: str 
         auth = ApiKeyAuth(owner, lambda: NOW, other=OTHER, before=flaw.before, after=flaw.after)
         query = flaw.query
     else:
-        auth = JwtAuth(flaw.forge(owner))
+        auth = JwtAuth(flaw.forge(owner), flaw.header)
     target = f"/api/v1{PATH}{'?' if query else ''}{query}"
     with httpx.Client(trust_env=False) as client:
         request = client.build_request(
