@@ -53,6 +53,8 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
         judge.settle(order.id)  # nobody has filled it
     turns.stood_aside(judge, exchange, order, body)
     if order.state is State.UNSURE:
+        if (decimal_of(body.get("filled_qty")) or 0) > order.filled:
+            turns.was_preferred(judge, exchange, order)
         _believe(order, body, exchange)
         return
     status = body.get("status")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from conformance.oracle.amounts import decimal_of
+from conformance.oracle.amounts import decimal_of, plain
 from conformance.oracle.ledger import LIVE, Order
 from conformance.record import Exchange
 
@@ -17,17 +17,30 @@ def stood_aside(judge: Judge, exchange: Exchange, order: Order, body: dict[str, 
     """Whether an order that another one was to fill against is live after that, with nothing more filled.
 
     It was at the best price all the while, or at one as good. So if that other order found too little, then this
-    one has left the book; and if it filled against one behind this one, then this one has lost its place.
+    one has left the book; and if it filled against one behind this one, then this one has lost its place. Or it is
+    shown as canceled, and nobody has canceled it.
     """
     unmet, met = judge.unmet.pop(order.id, None), judge.met.pop(order.id, None)
-    probe = unmet or met
-    if probe is None or body.get("status") not in LIVE or not judge.quiet:
+    probe, ended = unmet or met, body.get("status") == "canceled" and order.canceled_by is None
+    if probe is None or not (body.get("status") in LIVE or ended) or not judge.quiet:
         return  # where others trade, nobody knows what fills before it were those of strangers
     filled = decimal_of(body.get("filled_qty"))
     takes = (met.takes if met is not None else None) or []
     before = order.filled - sum(Decimal(take.quantity) for take in takes if take.order == order.id)
     meant = {take.order for take in probe.takes or ()}
     if filled is None or filled > before or judge.ledger.ahead_of(order, meant):
+        return
+    if ended:
+        judge.broken(
+            probe.aim or "",
+            exchange,
+            "a live order is canceled that no request named",
+            "an order that crosses its price fills against it",
+            f"it is canceled, filled_qty {plain(filled)}",
+            exchanges=[probe.n, exchange.n],
+            order=order.id,
+            key="ended",
+        )
         return
     if met is not None:
         judge.passed_over[order.id] = met

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from conformance.oracle.ledger import Order
+from conformance.oracle.ledger import Order, State
 from conformance.record import Take
 from conformance.suite.crossing import cross, meet_oneself, rest_instead
+from conformance.suite.jwt_flaws import jwt_flaw, spoiled_jwt
 from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.states import OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Undecidable
@@ -20,8 +21,17 @@ from conformance.target.venue import Venue
 
 SIDE = ("buy", "sell")
 SIDES = pytest.mark.parametrize("side", SIDE)
-POSITIONS = {"first": 0, "in between": 1, "last": 3}
+# of four at one price: those that are canceled, in their turn, and how much of the first one is taken before
+POSITIONS = {
+    "first": ((0,), "1"),
+    "in between": ((1,), "2"),
+    "last": ((3,), "1"),
+    "two in turn": ((1, 2), "1"),
+    "two from behind": ((2, 1), "1"),
+}
+_TWO = pytest.mark.profile("standard")
 _QUEUE = 12  # orders at one price
+_NEAR, _FAR = 40, 1500  # ticks from one price to the next
 _PRICES, _CROWD = 34, 52  # of one side of a crowded book; and orders there, more than fit into a list of fifty
 _OWN, _FOREIGN = "cancel.effects.own-orders", "cancel.effects.foreign-orders"
 
@@ -72,22 +82,25 @@ def _take_in_turn(
 @pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @pytest.mark.by_turns("side")
 @SIDES
-@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("position", [pytest.param(p, marks=_TWO if "two" in p else ()) for p in POSITIONS])
 def test_own_neighbours_trade_on(venue: Venue, states: States, side: str, position: str) -> None:
     """Own orders at the canceled one's price still fill, in their turn, and so does one placed afterwards."""
     (price,) = venue.band.levels(1, resting=side)
-    orders = [states.open(side, price=price, quantity=states.units("2")) for _ in range(4)]
-    _fills_in_turn(venue, states, orders[0])
-    canceled = orders.pop(POSITIONS[position])
+    placed = [states.open(side, price=price, quantity=states.units("2")) for _ in range(4)]
+    which, taken = POSITIONS[position]
+    _fills_in_turn(venue, states, placed[0], taken)
+    canceled = [placed[number] for number in which]
     schemes = venue.account("owner").schemes
-    venue.cancel(canceled, scheme=schemes[POSITIONS[position] % len(schemes)])
+    for number, order in zip(which, canceled, strict=True):
+        venue.cancel(order, scheme=schemes[number % len(schemes)])
+    orders = [order for order in placed if order.state is State.LIVE]
 
     def place() -> None:
         orders.append(states.open(side, price=price, quantity=states.units("2")))
 
     tasks: list[Callable[[], object]] = [place, partial(venue.look, orders[0])]
     venue.client.together(tasks)
-    _take_in_turn(venue, states, [(order, _OWN) for order in orders], canceled)
+    _take_in_turn(venue, states, [(order, _OWN) for order in orders], canceled[0])
 
 
 @pytest.mark.exercises(_OWN, _FOREIGN, "cancel.effects.off-book")
@@ -131,8 +144,8 @@ def test_size_gives_no_place(venue: Venue, states: States, side: str, units: str
 @pytest.mark.exercises(_OWN, "cancel.effects.off-book")
 @pytest.mark.parametrize(("side", "kind"), [("buy", "limit"), ("sell", "limit"), ("buy", "market")])
 def test_next_price_is_the_best(venue: Venue, states: States, scheme: str, side: str, kind: str) -> None:
-    """When the best order is canceled, the next one is the best: it fills first, at its own price."""
-    levels = venue.band.levels(3, resting=side)
+    """When the best order is canceled, the next one is the best, however far: it fills first, at its own price."""
+    levels = venue.band.levels(3, gap=_NEAR if side == "buy" else _FAR, resting=side)
     prices = levels if side == "sell" else levels[::-1]
     best, following, last = _open_at(venue, states, side, prices)
     venue.cancel(best, scheme=scheme)
@@ -250,31 +263,58 @@ def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> No
 @pytest.mark.by_turns("side")
 @SIDES
 def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, side: str) -> None:
-    """A second cancel of the best order, and one of an unknown id, leave the only other one of its side to fill."""
+    """A second cancel of the best order, and one of an unknown id, leave the only other one of its side to fill.
+
+    And one that took its place since.
+    """
     venue.sweep(lambda order: True)
     levels = venue.band.levels(2, resting=side)
     kept, canceled = _open_at(venue, states, side, levels if side == "buy" else levels[::-1])
-    schemes = venue.account("owner").schemes
-    for target in (canceled, canceled, str(uuid4())):
-        venue.cancel(target, scheme=schemes[0 if side == "sell" else -1])
-    states.take(kept, kept.remaining, aim="cancel.refusals.not-found")
-    venue.look_all([kept, canceled])
+    scheme = venue.account("owner").schemes[0 if side == "sell" else -1]
+    venue.cancel(canceled, scheme=scheme)
+    venue.cancel(canceled, scheme=scheme)
+    states.take(kept, states.units("1"), aim="cancel.refusals.not-found")
+    newer = states.open(side, price=canceled.price, quantity=states.units("2"))
+    for target in (canceled, str(uuid4())):
+        venue.cancel(target, scheme=scheme)
+    for order in (newer, kept):
+        states.take(order, order.remaining, aim="cancel.refusals.not-found")
+    venue.look_all([newer, kept, canceled])
+
+
+@pytest.mark.exercises(_OWN, "cancel.refusals.not-found")
+@pytest.mark.profile("standard")
+@pytest.mark.by_turns("side")
+@SIDES
+def test_cancel_of_a_filled_order_spares_the_rest(venue: Venue, states: States, side: str) -> None:
+    """A cancel of an order that was filled leaves those at its price to fill, one that was placed since, too."""
+    (price,) = venue.band.levels(1, resting=side)
+    size = states.units("2")
+    filled, behind = (states.open(side, price=price, quantity=size) for _ in range(2))
+    _fills_in_turn(venue, states, filled, "2")
+    newer = states.open(side, price=price, quantity=size)
+    venue.cancel(filled, scheme=venue.account("owner").schemes[0 if side == "sell" else -1])
+    _take_in_turn(venue, states, [(order, "cancel.refusals.not-found") for order in (behind, newer)], filled)
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
 @pytest.mark.by_turns("side")
 @SIDES
 def test_refused_cancels_keep_the_place(venue: Venue, states: States, side: str) -> None:
-    """Orders that another user, or nobody known, tried to cancel still fill, and before those behind them."""
+    """Orders that another user, or nobody known, tried to cancel still fill, and before those behind them.
+
+    Nobody known is one who signs wrongly, or has no credentials.
+    """
     (price,) = venue.band.levels(1, resting=side)
     first, second, behind = (states.open(side, price=price, quantity=states.units("2")) for _ in range(3))
     _fills_in_turn(venue, states, first)
     other = venue.account("counterparty").schemes[-SIDE.index(side)]  # one credential on each side, if it has two
     own = venue.account("owner").schemes[SIDE.index(side) - 1]
+    nobody = spoiled_jwt(venue, jwt_flaw("no credentials"))
     venue.client.together(
         [
             partial(venue.cancel, first, by="counterparty", scheme=other),
-            partial(venue.cancel, second, credential=wrongly_signed(venue, own)),
+            partial(venue.cancel, second, credential=wrongly_signed(venue, own) if side == "buy" else nobody),
         ]
     )
     _take_in_turn(
@@ -300,9 +340,15 @@ def test_room_for_others(venue: Venue, states: States, scheme: str, side: str) -
 @pytest.mark.by_turns("side")
 @SIDES
 def test_next_order_finds_room(venue: Venue, states: States, side: str) -> None:
-    """The next order of all after a cancel, a post-only one, rests where the canceled one stood."""
+    """The next order of all after a cancel, a post-only one, rests where the canceled one stood.
+
+    Of sells one that had fills is canceled.
+    """
     venue.account("counterparty")
     (price,) = venue.band.levels(1)
-    order = states.open(side, price=price, quantity=states.units("2"))
+    if side == "sell":
+        order = states.partially_filled(side, at=price)
+    else:
+        order = states.open(side, price=price, quantity=states.units("2"))
     venue.cancel(order)
     rest_instead(venue, states, order)
