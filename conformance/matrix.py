@@ -262,7 +262,7 @@ class _UntilFound:
         if opened is None:
             return
         own = self.own or [row.id for row in opened.contract.requirements.values() if row.level == "MUST"]
-        if any(name in opened.judge.tallies and opened.judge.tallies[name].is_certain() for name in own):
+        if any(map(opened.judge.is_violated, own)):
             item.session.shouldstop = "found"
 
 

@@ -347,6 +347,10 @@ def judge_persistent(judge: Judge, note: Note) -> None:
     between = range(attempts[0] + 1, attempts[-1])
     if any(n not in attempts and n in judge.answers and judge.answers[n][1] == 503 for n in between):
         return  # others are refused too: the target is overloaded
+    if not silent:
+        if len(attempts) < judge.silence.attempts(0, len(attempts)):
+            return  # so many are refused that some are so often, by chance
+        judge.silence.forget(len(attempts))
     requirement = "cancel.answers.in-time" if silent > len(attempts) / 2 else "cancel.unavailable.unwarranted"
     seen = "no answer" if silent > len(attempts) / 2 else "503"
     situation = str(note.data.get("situation", "this request"))

@@ -13,6 +13,7 @@ import msgspec
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AND_MORE = re.compile(r".[;:]|\.[a-z]{0,5}$")  # parameters, a colon and a verb, the suffix of a format
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
+_IN_TWO = 38  # characters of a hyphenated UUID and of those that it stands between
 _LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
 
 
@@ -60,8 +61,10 @@ def _other_spelling(text: str) -> str | None:
     # the middle of 38 characters, whatever stands around it; a blank on one side only makes it no UUID to anybody
     if text[:1].isspace() != text[-1:].isspace():
         return None
+    if len(text) == _IN_TWO and _HYPHENATED.fullmatch(text[1:-1]):
+        return text[1:-1].lower()
     try:
-        return str(UUID(text.strip()))
+        return str(UUID(text.strip().lower()))
     except ValueError:
         return None
 

@@ -42,6 +42,7 @@ _EXCHANGES: dict[str, tuple[Callable[[Judge, Exchange], None], ...]] = {
     "other_path": (cancels.judge_other_path,),
     "new_order": (probes.judge_new_order,),
     "query_order": (reads.judge_query,),
+    "whose_order": (reads.learn_view,),
     "open_orders": (lists.judge_open_orders, room.judge_clashes),
     "my_trades": (trades.judge_trades,),
     "cancel_all": (probes.take_cancel_all,),
@@ -84,6 +85,7 @@ class Judge:
         self.recent: deque[Act] = deque()
         self._recent_of: defaultdict[str, deque[Act]] = defaultdict(deque)  # the same, by case
         self.unlisted: set[str] = set()
+        self.otherwise: set[str] = set()  # fields that queries show otherwise than New Order was told, always
         self.attempted: dict[str, Act] = {}  # by order: the last request of another user that named it
         self.listed: dict[str, set[str]] = {}
         self.listing: dict[str, bool] = {}
@@ -250,6 +252,11 @@ class Judge:
                 self._tallies[requirement].hold(case, times)
         self._held.clear()
         return self._tallies
+
+    def is_violated(self, requirement: str) -> bool:
+        """Whether that is certain by now; may be asked while another thread feeds rows."""
+        tally = self._tallies.get(requirement)
+        return tally is not None and tally.is_certain()
 
     def held(self, requirement: str | tuple[str, ...], exchange: Exchange) -> None:
         """Say that an exchange could have broken a requirement (or several) and did not."""

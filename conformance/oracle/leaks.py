@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from conformance.oracle.amounts import decimal_of
 from conformance.oracle.ledger import Order
@@ -62,7 +63,7 @@ def leak_in(response: Response, body: Any, order: Order | None, *, foreign: bool
             return f"a credential ({found[0]})"
     if response.status >= 400:
         for internals in _internals_in(response.body):
-            if internals not in target:
+            if internals not in target and internals not in unquote(target):
                 return f"internals ({internals[:80]!r})"
     if (foreign and response.status in (403, 404)) or response.status == 401:
         fields = [*_fields(body), *(_in_headers(response) if foreign else ())]

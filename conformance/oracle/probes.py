@@ -38,7 +38,7 @@ def judge_new_order(judge: Judge, exchange: Exchange) -> None:
     elif isinstance(answer, dict) and answer.get("error") == "SELF_TRADE" and exchange.auth is not None:
         room.take_clash(judge, exchange, sent)
     if exchange.aim and exchange.expect:
-        _judge_probe(judge, exchange, accepted, answer)
+        _judge_probe(judge, exchange, sent, accepted, answer)
 
 
 def _judge_newborn(judge: Judge, exchange: Exchange, sent: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -60,12 +60,12 @@ def _judge_newborn(judge: Judge, exchange: Exchange, sent: dict[str, Any], answe
         )
 
 
-def _judge_probe(judge: Judge, exchange: Exchange, accepted: bool, answer: Any) -> None:
+def _judge_probe(judge: Judge, exchange: Exchange, sent: dict[str, Any], accepted: bool, answer: Any) -> None:
     status = exchange.response.status if exchange.response else 0
     error = answer.get("error") if isinstance(answer, dict) else None
     filled = decimal_of(answer.get("filled_qty")) if accepted else None
     if exchange.expect == "filled":
-        if filled is not None or error == "SELF_TRADE":
+        if filled is not None or (error == "SELF_TRADE" and not room.is_self_trade(judge, exchange, sent)):
             turns.judge_fill_probe(judge, exchange, filled or Decimal(0))
     elif exchange.expect == "rests":
         room.judge_rest_probe(judge, exchange, accepted, error)

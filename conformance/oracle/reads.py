@@ -66,6 +66,17 @@ def judge_query(judge: Judge, exchange: Exchange) -> None:
         _look_at_ended(judge, exchange, order, body, status)
 
 
+def learn_view(judge: Judge, exchange: Exchange) -> None:
+    """What a query shows otherwise of an order that nobody has tried to change, no request has changed."""
+    response = exchange.response
+    order = judge.ledger.get(path_id(judge, exchange).uuid)
+    if response is None or response.status != 200 or order is None or order.acts or exchange.auth is None:
+        return
+    body = try_parse(response)
+    if isinstance(body, dict) and exchange.auth.account == order.account:
+        judge.otherwise |= {check.field for check in fields.wrong_echo(order, body)}
+
+
 def judge_unreadable(judge: Judge) -> None:
     """Whether queries of canceled orders ended in a server error, in several cases, and no others did."""
     found = list(judge.unreadable.values())
@@ -105,7 +116,7 @@ def _believe(order: Order, body: dict[str, Any], exchange: Exchange) -> None:
 
 
 def _look_at_live(judge: Judge, exchange: Exchange, order: Order, body: dict[str, Any], status: Any) -> None:
-    wrong = fields.wrong_echo(order, body)
+    wrong = [check for check in fields.wrong_echo(order, body) if check.field not in judge.otherwise]
     if type(body.get("created_at")) is int and order.created_at not in (None, body["created_at"]):
         text = fields.show(body["created_at"])
         wrong.append(fields.FieldCheck("", "created_at", str(order.created_at), text, ok=False))
@@ -195,12 +206,17 @@ def _is_unchanged(name: str, before: Any, now: Any, tick: Decimal) -> bool:
     return name == "id" and isinstance(before, str) and isinstance(now, str) and before.lower() == now.lower()
 
 
-def _differences(final: dict[str, Any], body: dict[str, Any], tick: Decimal) -> list[Difference]:
+def _differences(judge: Judge, final: dict[str, Any], body: dict[str, Any]) -> list[Difference]:
     """The fields of an order that has ended, as first shown and as they are now; none if nothing has changed."""
     now = [body.get(name) for name in final]
     if now == list(final.values()):
         return []
-    pairs = [(name, before, now) for (name, before), now in zip(final.items(), now, strict=True)]
+    tick = judge.tick
+    pairs = [
+        (name, before, now)
+        for (name, before), now in zip(final.items(), now, strict=True)
+        if name not in judge.otherwise
+    ]
     if all(_is_unchanged(name, before, now, tick) for name, before, now in pairs):
         return []
     return [
@@ -242,7 +258,7 @@ def _look_at_canceled(judge: Judge, exchange: Exchange, order: Order, body: dict
         judge.confirm(order, exchange)
         return
     _settle_updated_at(judge, order, order.final, body.get("updated_at"))
-    diff = _differences(order.final, body, judge.tick)
+    diff = _differences(judge, order.final, body)
     changed = [d for d in diff if not d.ok]
     if not diff:
         judge.held("cancel.effects.final", exchange)
@@ -289,7 +305,7 @@ def _look_at_ended(judge: Judge, exchange: Exchange, order: Order, body: dict[st
         order.acts.clear()
         order.confirmed = exchange.n
         return
-    diff = _differences(order.final, body, judge.tick)
+    diff = _differences(judge, order.final, body)
     if not diff:
         judge.confirm(order, exchange)
         return

@@ -62,17 +62,21 @@ def judge_self_trade_probe(judge: Judge, exchange: Exchange, accepted: bool, err
         )
 
 
-def take_clash(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> None:
-    """Remember an order that was refused as a self-trade, unless it was sent while one stood in its way."""
-    assert exchange.auth is not None
+def is_self_trade(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> bool:
+    """Whether an order crossed one of its own account, be it that it would have met another one first."""
     price = decimal_of(sent.get("price"))
-    stood = any(
+    return exchange.auth is not None and any(
         _meets_order(sent, price, order)
         for order in reversed(judge.ledger.orders.values())  # the one in the way is mostly a new one
         if order.account == exchange.auth.account
         and (order.canceled[1] >= exchange.start if order.canceled else order.state in (State.LIVE, State.UNSURE))
     )
-    if not stood:
+
+
+def take_clash(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> None:
+    """Remember an order that was refused as a self-trade, unless it was sent while one stood in its way."""
+    assert exchange.auth is not None
+    if not is_self_trade(judge, exchange, sent):
         judge.clashes[exchange.auth.account] = exchange
 
 

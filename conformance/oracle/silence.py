@@ -7,10 +7,11 @@ happened in many cases, and to no other kind of request.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from conformance.oracle.answers import TRANSIENT
-from conformance.oracle.bodies import is_infrastructure
+from conformance.oracle.bodies import is_infrastructure, is_transient
 from conformance.oracle.extras import also_right
 from conformance.oracle.ids import IdKind, id_segment, read_id
 from conformance.oracle.unavailable import is_hang
@@ -25,6 +26,7 @@ _FEWEST = 8  # cases
 _FEW = 2  # cancels
 _MANY, _LONG_S = 20, 30.0  # cancels, and s
 _CHANCE = 1e-3
+_MOST = 12  # refusals in a row: more are not waited for
 _SHOWN = 5  # exchanges in the finding
 _KINDS = {  # what it breaks, and how it is told
     "lost": ("cancel.answers.in-time", "a cancel got no answer, or no whole one", "an answer"),
@@ -43,6 +45,7 @@ class Silence:
     def __init__(self) -> None:
         self.cancels = self.others = 0
         self._lost = 0  # cancels without an answer
+        self._busy = 0  # cancels with a documented 503, but for those that were told of already
         self._succeeded = False  # whether any cancel has
         # 503s since a cancel has succeeded: how many, the start of the first, the end of the last
         self._refused = (0, 0.0, 0.0)
@@ -60,6 +63,7 @@ class Silence:
         elif exchange.op == "cancel_order" and exchange.driver != "overload":
             self.cancels += 1
             self._lost += response is None
+            self._busy += response is not None and is_transient(response)
             if response is not None and response.status in (200, 503):
                 self._count_refusal(exchange, response.status == 503)
             self._succeeded = self._succeeded or (response is not None and response.status == 200)
@@ -70,6 +74,18 @@ class Silence:
     def _count_refusal(self, exchange: Exchange, refused: bool) -> None:
         count, began, _ = self._refused
         self._refused = (count + 1, began if count else exchange.start, exchange.end) if refused else (0, 0.0, 0.0)
+
+    def attempts(self, fewest: int, made: int = 0) -> int:
+        """How many refusals in a row are no chance, where so many cancels get 503 (but for those just `made`)."""
+        share = (self._busy - made) / max(self.cancels - made, 1)
+        if share <= 0:
+            return fewest
+        likely = math.log(_CHANCE / self.cancels) / math.log(share) if share < 1 else _MOST
+        return min(max(fewest, math.ceil(likely)), _MOST)
+
+    def forget(self, refusals: int) -> None:
+        """Of so many cancels that got 503 it is known why: they tell nothing of how often any other one does."""
+        self._busy -= refusals
 
     @property
     def is_refusing(self) -> bool:

@@ -251,6 +251,8 @@ class Client:
             if not away():  # an answer that had to wait for other tasks tells nothing of the target
                 self._took.append(end - start)
                 self._answered.append(end - start)
+            if _proves_the_clock(call.auth, response):
+                self.clock.accept()
             self.clock.observe_date(response.header("date"), sent_at, sent_at + (end - start))
         return Exchange(
             n=number,
@@ -351,6 +353,12 @@ def _pairs(headers: httpx.Headers) -> list[tuple[str, str]]:
     """All headers, names in lower case: `multi_items`, which finds out about the encoding for each anew."""
     encoding = headers.encoding
     return [(key.decode(encoding).lower(), value.decode(encoding)) for key, value in headers.raw]
+
+
+def _proves_the_clock(auth: Auth | None, response: Response) -> bool:
+    """Whether an answer shows that a rightly signed request came in time."""
+    signed = auth is not None and auth.scheme == "api_key" and auth.flaw is None and auth.how is None
+    return signed and response.status < 500 and response.status not in (401, 429)
 
 
 def _when_sent(gone: Callable[[], object]) -> Callable[[str, object], None]:

@@ -6,6 +6,7 @@ import threading
 import time
 from email.utils import parsedate_to_datetime
 
+_AGREE_S = 5.0  # s that samples must agree before they outweigh an offset that was accepted
 _AHEAD_MS = 500  # timestamps may run ahead of the clock by so much
 
 
@@ -21,6 +22,8 @@ class Clock:
         self._low, self._high = -1e12, 1e12
         self._lock = threading.Lock()
         self._forced: float | None = None
+        self._accepted: float | None = None
+        self._since = self._seen = 0.0  # when the interval began, and was last narrowed, on our Unix clock
         self.samples = 0
         self._stamp = 0  # ms
 
@@ -29,10 +32,18 @@ class Clock:
         low, high = second - received_at, second + 2 - sent_at
         with self._lock:
             if low > self._high or high < self._low:
-                self._low, self._high = low, high
+                self._low, self._high, self._since = low, high, received_at
             else:
                 self._low, self._high = max(self._low, low), min(self._high, high)
+            self._seen = received_at
             self.samples += 1
+
+    def accept(self) -> None:
+        """A signature made with this offset was accepted: it is kept until what is measured agrees on another.
+
+        A `Date` may come from somebody on the way, whose clock is not the one that signatures are held against.
+        """
+        self._accepted = self.offset
 
     def observe_date(self, header: str | None, sent_at: float, received_at: float) -> None:
         """Take in a `Date` header, if it is one."""
@@ -53,10 +64,13 @@ class Clock:
 
     @property
     def offset(self) -> float:
-        """The offset to use (s): what was settled on, else the middle of the interval, 0 if that is near."""
+        """The offset to use (s): what was settled on or accepted, else the middle of the interval or 0."""
         if self._forced is not None:
             return self._forced
         low, high = self.interval
+        accepted = self._accepted
+        if accepted is not None and (low <= accepted <= high or self._seen - self._since < _AGREE_S):
+            return accepted
         # equal clocks are the common case: no need to shift by the uncertainty of a whole second
         return 0.0 if low <= 0.0 <= high else (low + high) / 2
 

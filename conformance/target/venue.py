@@ -222,7 +222,8 @@ class Venue:
             self._look_at_all(makers)
             answer = try_parse(exchange.response) if exchange.response else None
             if isinstance(answer, dict) and answer.get("error") == "SELF_TRADE":
-                self._suspect_clash(lambda: self.new_order(side, price, quantity, account, "ioc"), account)
+                again = "ioc" if kind == "limit" else None, kind, quote_quantity
+                self._suspect_clash(lambda: self.new_order(side, price, quantity, account, *again), account)
             refused = f"a {side} by the {account} was refused: {self._outcome(exchange)}"
             if exchange.response is not None and exchange.response.status == 409 and self.halts:
                 self.halts -= 1
@@ -406,7 +407,7 @@ class Venue:
     def cancel_by(self, call: Call, order: Order | None) -> Exchange:
         """As `cancel`, by a call that was made before; it names `order`, or no order of ours."""
         kind = self._kind(call, order)
-        patience = self._patience(kind, _PERSISTENT)
+        patience = self._patience(kind, self.judge.silence.attempts(_PERSISTENT))
         attempts: list[int] = []
         controls: list[int] = []
         while True:
@@ -450,7 +451,7 @@ class Venue:
     @property
     def refuses_for_good(self) -> bool:
         """Whether it is certain that the target refuses some cancels without end, and so waiting is in vain."""
-        return self.judge.tallies["cancel.unavailable.unwarranted"].is_certain()
+        return self.judge.is_violated("cancel.unavailable.unwarranted")
 
     def _who_met(self, order: Order) -> None:
         """It is not as it was planned: ask whether somebody else traded with it."""

@@ -98,7 +98,7 @@ def test_the_price_of_all_fills_is_their_average(fills: list[tuple[Decimal, Deci
 @given(_BODY, _BODY)
 def test_no_differences_are_those_of_which_none_matters(before: dict[str, Any], now: dict[str, Any]) -> None:
     changed = [name for name, was in before.items() if not reads._is_unchanged(name, was, now.get(name), TICK)]
-    found = reads._differences(before, now, TICK)
+    found = reads._differences(Judge(load_contract()), before, now)
     assert [difference.field for difference in found if not difference.ok] == changed
     assert bool(found) == bool(changed)
 

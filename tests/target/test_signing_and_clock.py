@@ -87,3 +87,16 @@ def test_a_date_that_is_none_is_no_sample() -> None:
     for text in ("", "yesterday", "Sun, 99 Foo 2026 00:00:00 GMT", None, "\x00"):
         clock.observe_date(text, 1.0, 2.0)
     assert (clock.samples, clock.offset, clock.interval) == (0, 0.0, (0.0, 0.0))
+
+
+def test_who_writes_another_date_does_not_set_a_clock_that_was_right() -> None:
+    clock = Clock()
+    clock.observe(1000, 1000.2, 1000.3)
+    clock.accept()
+    for second in range(1001, 1005):  # one of two gateways is eight seconds ahead, and has the last word
+        clock.observe(second, second + 0.2, second + 0.3)
+        clock.observe(second + 8, second + 0.4, second + 0.5)
+        assert clock.offset == 0.0
+    for second in range(1005, 1012):  # now all agree
+        clock.observe(second + 8, second + 0.4, second + 0.5)
+    assert 7 < clock.offset < 9
