@@ -34,7 +34,10 @@ class IdKind(Enum):
 
 
 class PathId(msgspec.Struct, frozen=True):
-    """The id in a path: its kind, and the canonical (lower case, hyphenated) UUID if it has one."""
+    """The id in a path: its kind, and the canonical (lower case, hyphenated) UUID if it has one.
+
+    A hostile id has one where some parser takes the middle of it.
+    """
 
     kind: IdKind
     uuid: str | None
@@ -83,7 +86,8 @@ def read_id(segment: str) -> PathId:
     if not raw:
         return PathId(IdKind.EMPTY, None)
     if _is_hostile(segment, raw):
-        return PathId(IdKind.HOSTILE, None)
+        inner = raw[1:-1].decode("ascii", "replace") if len(raw) == _IN_TWO else ""
+        return PathId(IdKind.HOSTILE, inner.lower() if _HYPHENATED.fullmatch(inner) else None)
     text = raw.decode("utf-8")
     if _HYPHENATED.fullmatch(text):
         uuid = text.lower()
