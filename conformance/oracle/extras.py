@@ -7,6 +7,7 @@ It may not answer as if the order were another, fall over, or act on them.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_to_bytes
 
 from conformance.record import Exchange
@@ -19,6 +20,7 @@ _OF_TWO = frozenset({400, 401, 403, 404, 409, 422})  # the same where both are g
 # a client that writes a gateway's own headers, or such as rename what it asks for, can be turned away
 _NOT_YOURS_TO_SAY = frozenset({400, 403, 431})
 _BODY = frozenset({400, 411, 413, 415, 417, 422})
+_TIMESTAMP = re.compile(r"&timestamp=-?\d{1,19}(?:&|$)")
 _DOCUMENTED_QUERY = ("timestamp", "signature")
 _CREDENTIALS = ("authorization", "x-mbx-apikey")
 _GATEWAYS = frozenset({"forwarded", "x-forwarded-for", "x-real-ip"})
@@ -62,6 +64,8 @@ def also_right(exchange: Exchange) -> frozenset[int]:
         beyond = any(name not in _DOCUMENTED_QUERY or names.count(name) > 1 for name in names)
         if not _GATEWAYS.isdisjoint(headers):
             found |= _NOT_YOURS_TO_SAY
+        if exchange.auth.flaw == "cancel.key.timestamp.not-a-number" and not _TIMESTAMP.search(f"&{query}"):
+            found |= _QUERY  # no page says what a timestamp gets that is no number
         return found | _of_query(query) if beyond else found
     signed = exchange.auth is not None and exchange.auth.scheme == "api_key"
     if sorted(names) != (sorted(_DOCUMENTED_QUERY) if signed else []):

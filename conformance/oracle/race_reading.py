@@ -164,7 +164,10 @@ def disturbance(history: History, *, quiet: bool) -> str | None:
         if exchange.response and (filled := decimal_of(body_of(exchange).get("filled_qty"))) is not None
     ]
     listed = _listed(history)
-    if max([*shown, *listed, Decimal(0)]) > order.filled + most:
+    known = order.filled + most
+    # where the order shows more than its owner's fills add up to, nobody has traded with it
+    in_vain = quiet and listed and max(listed) <= known
+    if max([*shown, *listed, Decimal(0)]) > known and not in_vain:
         return "somebody else traded with the order"
     if not quiet and shown and max([*shown, *listed]) < order.filled + least:
         return "somebody else's order was in the book"

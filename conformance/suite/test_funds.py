@@ -15,8 +15,9 @@ from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import NEAR, Aged
 from conformance.suite.balance import DISTANT_S, cancel_all, end, largest
 from conformance.suite.key_flaws import wrongly_signed
+from conformance.suite.racing import cancels_of, check_ours, take_of
 from conformance.target.market import of_market
-from conformance.target.race import Arena
+from conformance.target.race import Arena, Runner
 from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
@@ -155,13 +156,14 @@ def _make(venue: Venue, states: States, side: str, state: str) -> Order | None:
     """An order in this state, None for one that is to lock most of the balance."""
     _only_here(venue)
     if state in _FILLS:
-        order = states.partially_filled(side, _FILLS[state])
+        tif = "post_only" if side == "sell" and not _FILLS[state].improved else "gtc"
+        order = states.partially_filled(side, _FILLS[state], tif=tif)
         if state == "nearly filled" and side == "buy":
             states.take(order, states.units("1"), kind="market")
     elif state == "filled":
         order = states.filled(side)
     elif state == "ioc remainder":
-        order = states.ioc_remainder(side)
+        order = states.ioc_remainder(side, filled=side == "sell")
     else:
         return None
     venue.look(order)
@@ -236,7 +238,8 @@ def _cancel(venue: Venue, order: Order, scheme: str, state: str) -> None:
     if not twice or order.state is State.LIVE:
         end(venue, order, scheme)
     if twice:
-        venue.cancel(order, scheme=scheme)
+        for _ in range(1 if venue.is_quick else 2):
+            venue.cancel(order, scheme=scheme)
         if venue.settings.counterparty is not None:
             venue.cancel(order, by="counterparty", scheme=scheme)
     elif state == "partially filled" and not venue.is_quick:
@@ -275,6 +278,42 @@ def test_locks_side_by_side(
     if venue.sweep():
         raise Undecidable("an order was not canceled, so its funds may be locked")
     _attempt_both(venue, side, price, (most, _RELEASED), (too_much + venue.rules.lot, _ONCE), before)
+
+
+@_LOCKS
+@pytest.mark.last
+@pytest.mark.near
+@pytest.mark.profile("standard")
+@pytest.mark.parametrize("beside", ["fills", "a cancel-all"])
+def test_lock_beside(venue: Venue, states: States, arena: Arena, beside: str, funds: dict[str, Decimal]) -> None:
+    """Sells that fill, or are ended by a cancel-all as well, while they are canceled, give back the rest, once."""
+    _only_to_the_lot(venue)
+    venue.account("counterparty")
+    price, sold, schemes = venue.band.resting("sell"), Decimal(0), venue.account("owner").schemes
+    most, too_much = _most(venue, "sell", price, funds)
+    (at,) = venue.band.levels(1)
+    for trial in range(_ROUNDS):
+        order = states.open("sell", price=at if beside == "fills" else None, quantity=states.units("6"))
+        runners = cancels_of(venue, order, 1, first=trial)
+        if beside == "fills":
+            runners += [
+                Runner(
+                    take_of(venue, order, states.units(size), trial + turn), arena.pace * 0.4 * (turn - trial % 2)
+                )
+                for turn, size in enumerate(("1", "1.5"), 1)
+            ]
+            arena.race("cancel and fill", order, runners, trial=trial)
+        else:
+            check_ours(venue, venue.open_orders("owner"))
+            runners.append(Runner(venue.cancel_all_call(scheme=schemes[trial % len(schemes)])))
+            arena.race("cancel and cancel-all", order, runners, trial=trial)
+        venue.look(order)
+        if order.state is State.LIVE:
+            end(venue, order)
+        sold += order.filled
+    before, fees = _own_trades(venue), sold * _BEYOND // venue.rules.lot * venue.rules.lot
+    fits, more = most - sold - fees, too_much - sold + venue.rules.lot
+    _attempt_both(venue, "sell", price, (fits, _RELEASED), (more, _ONCE), before)
 
 
 @pytest.mark.exercises("cancel.refusals.forbidden")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -21,9 +20,10 @@ from conformance.oracle.ledger import Order, State
 from conformance.record import Take
 from conformance.suite.aged import AGE
 from conformance.suite.crossing import find_nothing
+from conformance.suite.racing import ahead, cancels_of, check_ours, take_of
 from conformance.target.client import RATHER_FAR_S, Call
 from conformance.target.race import Arena, Runner
-from conformance.target.states import OTHER_ACCOUNT, OTHER_SIDE, States
+from conformance.target.states import OTHER_SIDE, States
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
 from conformance.target.venue import Venue
 
@@ -85,34 +85,13 @@ def _repeat_side_by_side(venue: Venue, race: Callable[[int], bool], rounds: tupl
         raise _never_overlapped(races)
 
 
-def _cancels(venue: Venue, order: Order, count: int, *, first: int = 0) -> list[Runner]:
-    """Cancels by turns with each credential of the order's owner, beginning with the `first` one."""
-    schemes = itertools.islice(itertools.cycle(venue.account(order.account).schemes), first, None)
-    return [Runner(venue.cancel_call(order, by=order.account, scheme=next(schemes))) for _ in range(count)]
-
-
-def _ahead(venue: Venue, arena: Arena, trial: int) -> tuple[float, float]:
-    """Delays (s) of the two sides of a race: each is ahead by turns, by about as much as an answer takes here."""
-    late = arena.pace * venue.random.uniform(0.0, 1.5)
-    return (0.0, late) if trial % 2 else (late, 0.0)
-
-
-def _take(venue: Venue, order: Order, quantity: Decimal, turn: int) -> Call:
-    """The other account's call that takes `quantity` of an order, at its price, at once or not at all."""
-    assert order.price is not None
-    other = OTHER_ACCOUNT[order.account]
-    schemes = venue.account(other).schemes
-    credential = venue.credential(other, schemes[turn % len(schemes)])
-    return venue.order_call(OTHER_SIDE[order.side], order.price, quantity, credential, tif="ioc")
-
-
 @pytest.mark.exercises("cancel.races.one-winner")
 def test_cancel_and_cancel(venue: Venue, states: States, arena: Arena) -> None:
     """Of several cancels, by both credentials, one succeeds and the others get 404."""
 
     def race(trial: int) -> RaceRecord:
         order = states.open(_SIDES[trial % 2])
-        return arena.race("cancel and cancel", order, _cancels(venue, order, 2 + trial % 4), trial=trial)
+        return arena.race("cancel and cancel", order, cancels_of(venue, order, 2 + trial % 4), trial=trial)
 
     _repeat(venue, "cancel.races.one-winner", race)
 
@@ -129,7 +108,7 @@ def test_cancel_and_foreign_cancel(venue: Venue, states: States, arena: Arena) -
             Runner(venue.cancel_call(order, by="counterparty", scheme=others[(trial + i) % len(others)]), delay)
             for i, delay in enumerate((0.0, arena.pace * venue.random.uniform(0.3, 1.2)))
         ]
-        runners = [*_cancels(venue, order, 2, first=trial % 2), *foreign]
+        runners = [*cancels_of(venue, order, 2, first=trial % 2), *foreign]
         return arena.race("cancel and cancel", order, runners, trial=trial)
 
     _repeat(venue, "cancel.races.one-winner", race)
@@ -142,7 +121,7 @@ def test_cancels_of_a_partially_filled_order(venue: Venue, states: States, arena
 
     def race(trial: int) -> RaceRecord:
         order = states.partially_filled(_SIDES[trial % 2])
-        return arena.race("cancel and cancel", order, _cancels(venue, order, 2 + trial % 3), trial=trial)
+        return arena.race("cancel and cancel", order, cancels_of(venue, order, 2 + trial % 3), trial=trial)
 
     _repeat(venue, "cancel.races.one-winner", race)
 
@@ -161,10 +140,10 @@ def test_cancel_and_fill(venue: Venue, states: States, arena: Arena, whole: bool
         if trial % 3 == 2:
             states.take(order, states.units("1"))
         sizes = [order.remaining] if whole else [states.units("1"), states.units("1.5"), states.units("2")]
-        first, second = _ahead(venue, arena, trial)
-        cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + (trial // 2) % 2)]
+        first, second = ahead(venue, arena, trial)
+        cancels = [Runner(runner.call, first) for runner in cancels_of(venue, order, 1 + (trial // 2) % 2)]
         takes = [
-            Runner(_take(venue, order, size, trial + i), second + arena.pace * 0.4 * i)
+            Runner(take_of(venue, order, size, trial + i), second + arena.pace * 0.4 * i)
             for i, size in enumerate(sizes)
         ]
         return arena.race("cancel and fill", order, [*cancels, *takes], trial=trial)
@@ -190,7 +169,7 @@ def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
                 auth=credential.auth,
             )
             readers.append(Runner(call, arena.pace * 0.5 * number, times=3))
-        cancels = [Runner(r.call, arena.pace * (0.5 + i)) for i, r in enumerate(_cancels(venue, order, 2))]
+        cancels = [Runner(r.call, arena.pace * (0.5 + i)) for i, r in enumerate(cancels_of(venue, order, 2))]
         return arena.race("cancel and query", order, [*cancels, *readers], trial=trial)
 
     _repeat(venue, "cancel.races.monotonic-reads", race)
@@ -208,7 +187,7 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
         places = [partial(states.open, side, account=name, price=price, quantity=size) for name in (*names, *names)]
         places += [partial(states.open, OTHER_SIDE[side], account=name) for name in names]
         orders = arena.while_warming(len(places), lambda: venue.client.together(places))
-        calls = [runner.call for order in orders for runner in _cancels(venue, order, 1, first=trial)]
+        calls = [runner.call for order in orders for runner in cancels_of(venue, order, 1, first=trial)]
         overlapped = arena.side_by_side(calls, orders[0])
         venue.look_all(orders)
         if venue.sweep():
@@ -235,7 +214,7 @@ def test_many_cancels_at_once(venue: Venue, states: States) -> None:
         placed = venue.client.together([partial(place, _SIDES[number % 2]) for number in range(_MANY)])
         if not (orders := [order for order in placed if order is not None]):
             raise NotExercised("the account holds too little")
-        calls = [_cancels(venue, order, 1, first=trial + n)[0].call for n, order in enumerate(orders)]
+        calls = [cancels_of(venue, order, 1, first=trial + n)[0].call for n, order in enumerate(orders)]
         overlapped = arena.side_by_side(calls, orders[0])
         venue.look_all(orders)
         if venue.sweep():
@@ -258,7 +237,7 @@ def test_cancel_and_place(venue: Venue, states: States, arena: Arena) -> None:
         (price,) = venue.band.levels(1, resting=side)
         order = arena.while_warming(2, lambda: states.open(side, price=price, quantity=states.units("2")))
         placed = venue.order_call(side, price, states.units("2"), venue.credential("owner"))
-        (cancel,) = _cancels(venue, order, 1, first=trial)
+        (cancel,) = cancels_of(venue, order, 1, first=trial)
         overlapped = arena.side_by_side([cancel.call, placed], order)
         venue.look(order)
         if order.state is State.LIVE:  # a 503, say: then it would be in the way of the other one
@@ -286,8 +265,8 @@ def test_cancel_and_sweep(venue: Venue, states: States, arena: Arena) -> None:
         whole, half = states.units("2"), states.units("1")
         first, second, canceled = (states.open(side, price=price, quantity=whole) for _ in range(3))
         takes = [Take(o.id, format(price, "f"), format(q, "f")) for o, q in ((first, whole), (second, half))]
-        take = replace(_take(venue, first, whole + half, trial), takes=takes)
-        (cancel,) = _cancels(venue, canceled, 1, first=trial)
+        take = replace(take_of(venue, first, whole + half, trial), takes=takes)
+        (cancel,) = cancels_of(venue, canceled, 1, first=trial)
         overlapped = arena.side_by_side([cancel.call, take], canceled)
         venue.look_all([first, second, canceled])
         if second.state is not State.LIVE or not second.exact or not second.fills:
@@ -317,11 +296,11 @@ def test_cancel_and_cancel_all(venue: Venue, states: States, arena: Arena) -> No
             lambda: venue.open_orders("owner"),
         ]
         order, rows = arena.while_warming(3, lambda: venue.client.together(places))
-        _check_ours(venue, rows)
+        check_ours(venue, rows)
         schemes = venue.account("owner").schemes
         call = venue.cancel_all_call(scheme=schemes[trial % len(schemes)])
-        first, second = _ahead(venue, arena, trial) if trial % 3 == 2 else (0.0, 0.0)
-        cancels = [Runner(runner.call, first) for runner in _cancels(venue, order, 1 + trial % 2)]
+        first, second = ahead(venue, arena, trial) if trial % 3 == 2 else (0.0, 0.0)
+        cancels = [Runner(runner.call, first) for runner in cancels_of(venue, order, 1 + trial % 2)]
         record = arena.race("cancel and cancel-all", order, [*cancels, Runner(call, second)], trial=trial)
         if any(action.what == "cancel-all" and action.outcome[:1] == "4" for action in record.actions):
             raise NotExercised("the target does not take a cancel-all by symbol")
@@ -340,11 +319,3 @@ def _canceled_long_ago(venue: Venue) -> Order | None:
     )
     ended = (order for order in orders if order.state is State.CANCELED and order.canceled_by == "cancel")
     return next((order for order in ended if order.canceled is not None and order.canceled[1] < since), None)
-
-
-def _check_ours(venue: Venue, rows: list[dict[str, Any]] | None) -> None:
-    if rows is None:
-        raise NotExercised("the target does not list open orders, so a cancel-all might end somebody's orders")
-    for row in rows:
-        if venue.judge.ledger.get(str(row.get("id"))) is None:
-            raise NotExercised("the account holds orders that are not ours, and a cancel-all would end them")
