@@ -13,7 +13,7 @@ from ..orders import NewOrder, Order, Side, Trade
 from ..reference import Reference
 from .effects import at_price, canceled, stay_in_book
 from .registry import fault
-from .tools import after_cancel, engines, instead_of_dead, own_live, refuse_when, wrap
+from .tools import after_cancel, cancel_aside, engines, instead_of_dead, own_live, refuse_when, wrap
 
 
 @fault("cancel.effects.own-orders", "cancel.effects.foreign-orders")
@@ -395,4 +395,78 @@ def foreign_newcomers_take_the_place(ref: Reference) -> None:
                 book.add(other)
 
     wrap(engines(ref), "remove_from_book", remove_from_book)
+    wrap(engines(ref), "accept", accept)
+
+
+@fault("cancel.refusals.not-found")
+def second_cancels_unbook_what_came_since(ref: Reference) -> None:
+    """A second cancel of an order takes the order that was placed next off the book, which stays live."""
+    free: list[str] = []
+    heirs: dict[str, Order] = {}
+
+    def accept(original: Any, order: Order, *, rests: bool) -> None:
+        original(order, rests=rests)
+        if rests and free:
+            heirs[free.pop()] = order
+
+    def unbook(order: Order) -> None:
+        if (heir := heirs.get(order.id)) is not None and heir.live:
+            engines(ref)[0].remove_from_book(heir)
+        raise OrderNotFound
+
+    after_cancel(ref, lambda order: free.append(order.id))
+    wrap(engines(ref), "accept", accept)
+    instead_of_dead(ref, lambda order: order.id in heirs, unbook)
+
+
+@fault("cancel.refusals.not-found")
+def cancels_of_filled_orders_cancel_the_next(ref: Reference) -> None:
+    """A cancel of an order that was filled gets its 404, and the caller's next order of its price is canceled."""
+
+    def cancel_next(order: Order) -> None:
+        cancel_aside(ref, [other for other in at_price(ref, order) if other.account == order.account][:1])
+        raise OrderNotFound
+
+    instead_of_dead(ref, lambda order: order.status == "filled", cancel_next)
+
+
+@fault("cancel.effects.own-orders")
+def canceled_neighbours_take_the_next_along(ref: Reference) -> None:
+    """When two neighbours of a price are canceled in turn, the order behind them is off the book, still live."""
+    behind: dict[str, Order | None] = {"last": None}
+
+    def remove_from_book(original: Any, order: Order) -> None:
+        queue = at_price(ref, order)
+        following = queue[queue.index(order) + 1 :] if order in queue else []
+        original(order)
+        if behind["last"] is order and following:
+            original(following[0])
+        behind["last"] = following[0] if following else None
+
+    wrap(engines(ref), "remove_from_book", remove_from_book)
+
+
+@fault("cancel.effects.off-book")
+def prices_of_partially_filled_orders_remain(ref: Reference) -> None:
+    """After an order with fills, alone at its price, is canceled, post-only orders that it met are refused."""
+    left: dict[Side, Decimal | None] = {"buy": None, "sell": None}
+
+    def note(order: Order) -> None:
+        if order.filled_qty and not at_price(ref, order):
+            left[order.side] = order.price
+
+    def check_post_only(original: Any, order: Order, matches: Any) -> None:
+        original(order, matches)
+        best = left["sell" if order.side == "buy" else "buy"]
+        if order.tif != "post_only" or best is None or order.price is None:
+            return
+        if order.price >= best if order.side == "buy" else order.price <= best:
+            raise OrderRefused("POST_ONLY_REJECT")
+
+    def accept(original: Any, order: Order, *, rests: bool) -> None:
+        left[order.side] = None
+        original(order, rests=rests)
+
+    after_cancel(ref, note)
+    wrap(engines(ref), "check_post_only", check_post_only)
     wrap(engines(ref), "accept", accept)

@@ -203,6 +203,28 @@ def two_parts_make_a_token(ref: Reference) -> None:
     trust_token(ref, lambda p: len(p) == 2 and claims_of(p[0]).get("alg") == "HS256")
 
 
+@fault("cancel.jwt.altered-signature")
+def zeros_prove_es256(ref: Reference) -> None:
+    """A token that says ES256 is accepted with a signature of zeros, which fits everything if nobody looks."""
+    trust_token(
+        ref,
+        lambda p: len(p) == 3 and claims_of(p[0]).get("alg") == "ES256" and set(decoded(p[2])) == {0},
+    )
+
+
+@fault("cancel.jwt.missing")
+def ids_in_upper_case_need_no_credentials(ref: Reference) -> None:
+    """A cancel without credentials acts if its id is written in upper case."""
+    current = remember_request(ref)
+
+    def nobody(incoming: Incoming) -> bool:
+        named = current().url.path.rsplit("/", 1)[-1]
+        bare = not header(incoming, b"authorization") and not header(incoming, b"x-mbx-apikey")
+        return bare and named != named.lower()
+
+    trust(ref, nobody)
+
+
 @fault("cancel.jwt.alg-none")
 def unsigned_tokens_accepted(ref: Reference) -> None:
     """A token with the algorithm "none" and no signature is accepted."""

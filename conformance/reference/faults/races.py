@@ -11,6 +11,7 @@ from ..errors import OrderNotFound
 from ..orders import Order
 from ..reference import Reference
 from .book import lose_placed
+from .money import give, rest_of
 from .registry import fault
 from .tools import after_cancel, engines, every, find, wrap
 
@@ -307,3 +308,34 @@ def sweeps_beside_a_cancel_lose_what_they_leave(ref: Reference) -> None:
 
     wrap(ref.exchange, "cancel", cancel)
     wrap(engines(ref), "run", run)
+
+
+@fault("cancel.effects.lock-released-once")
+def fills_beside_a_cancel_are_refunded(ref: Reference) -> None:
+    """What an order still had when its cancel came in is refunded, whatever fills until it is carried out."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        before = rest_of(order) if order is not None else Decimal(0)
+        await asyncio.sleep(_MOMENT_S)
+        canceled: Order = await original(account, order_id)
+        give(ref, canceled, before - rest_of(canceled))
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.races.fills-counted")
+def fills_beside_a_cancel_count_twice(ref: Reference) -> None:
+    """What fills until a cancel is carried out is added to the order's amounts once more."""
+
+    async def cancel(original: Any, account: str, order_id: str) -> Order:
+        order = find(ref, order_id)
+        filled, worth = (order.filled_qty, order.filled_quote) if order is not None else (Decimal(0), Decimal(0))
+        await asyncio.sleep(_MOMENT_S)
+        canceled: Order = await original(account, order_id)
+        canceled.filled_qty += canceled.filled_qty - filled
+        canceled.filled_quote += canceled.filled_quote - worth
+        return canceled
+
+    wrap(ref.exchange, "cancel", cancel)
