@@ -12,6 +12,7 @@ import pytest
 from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import Aged
 from conformance.suite.crossing import cross
+from conformance.suite.key_flaws import wrongly_signed
 from conformance.target.states import OTHER_SIDE, Fills, States
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import LONG_LIST, Venue
@@ -83,14 +84,21 @@ def test_off_the_book_by_an_upper_case_id(venue: Venue, states: States, side: st
 
 
 @pytest.mark.exercises("cancel.effects.off-book", "cancel.effects.final", "cancel.refusals.not-found")
+@pytest.mark.exercises("cancel.refusals.forbidden", "cancel.refusals.unauthorized")
 @pytest.mark.aged
 @pytest.mark.behind
 def test_stays_off_the_book(venue: Venue, states: States, aged: Aged) -> None:
-    """It has not come back seconds later; and a second cancel then does not move its times."""
+    """It has not come back seconds later; and a second cancel then does not move its times, whoever sends it."""
     order = aged.canceled()
     cross(venue, states, order)
     venue.cancel(order)
     venue.look(order)
+    if not venue.is_quick:
+        if venue.settings.counterparty is not None:
+            venue.cancel(order, by="counterparty")
+            venue.look(order)
+        venue.cancel(order, credential=wrongly_signed(venue, venue.credentials.default_scheme("owner")))
+        venue.look(order)
 
 
 @pytest.mark.few

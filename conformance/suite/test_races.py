@@ -176,8 +176,12 @@ def test_cancel_and_query(venue: Venue, states: States, arena: Arena) -> None:
 
 
 @pytest.mark.exercises("cancel.success.open", "cancel.fields.id", "cancel.effects.terminal")
+@pytest.mark.exercises("cancel.effects.own-orders")
 def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena) -> None:
-    """Cancels that are under way at once, of different orders and users, do not get into each other's way."""
+    """Cancels that are under way at once, of different orders and users, do not get into each other's way.
+
+    By turns nothing is left at their price, and one that was not canceled, which still fills.
+    """
 
     def race(trial: int) -> bool:
         side = _SIDES[trial % 2]
@@ -187,12 +191,17 @@ def test_cancels_of_different_orders(venue: Venue, states: States, arena: Arena)
         places = [partial(states.open, side, account=name, price=price, quantity=size) for name in (*names, *names)]
         places += [partial(states.open, OTHER_SIDE[side], account=name) for name in names]
         orders = arena.while_warming(len(places), lambda: venue.client.together(places))
-        calls = [runner.call for order in orders for runner in cancels_of(venue, order, 1, first=trial)]
+        spared = orders[len(names)] if trial % 2 and len(names) > 1 else None
+        canceled = [order for order in orders if order is not spared]
+        calls = [runner.call for order in canceled for runner in cancels_of(venue, order, 1, first=trial)]
         overlapped = arena.side_by_side(calls, orders[0])
         venue.look_all(orders)
+        if spared is not None:
+            states.take(spared, spared.remaining, aim="cancel.effects.own-orders")
+            venue.look(spared)
         if venue.sweep():
             raise Trouble("an order that was canceled beside others is still there")
-        if venue.settings.counterparty is not None:
+        if spared is None and venue.settings.counterparty is not None:
             find_nothing(venue, states, orders[0])
         return overlapped
 
