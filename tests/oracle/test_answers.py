@@ -139,6 +139,22 @@ def test_hostile_id_may_be_refused_by_anybody(paper: Paper, segment: str) -> Non
     assert paper.found() == ["cancel.errors.invalid-id.hostile", "cancel.answers.status"]
 
 
+def test_a_parser_may_take_what_stands_between_quotes(paper: Paper) -> None:
+    paper.place()
+    paper.cancel(400, order_id=f"%22{ORDER}%22")
+    paper.cancel(200, order_id=f"%22{ORDER}%22")
+    paper.query(canceled(paper.now - 0.1))
+    assert paper.found() == []
+
+
+@pytest.mark.parametrize(("stamp", "found"), [("now", False), ("", False), ("-5", True), ("1778400000000", True)])
+def test_a_timestamp_that_is_no_number_may_be_a_bad_request(paper: Paper, stamp: str, found: bool) -> None:
+    paper.place()
+    flaw = {"scheme": "api_key", "flaw": "cancel.key.timestamp.not-a-number"}
+    paper.cancel(400, query=f"timestamp={stamp}&signature=x", **flaw)
+    assert bool(paper.found()) == found
+
+
 @pytest.mark.parametrize("end", [".", ".json", ":cancel", ";v=1"])
 def test_id_with_more_behind_it_may_be_unknown_to_a_router(paper: Paper, end: str) -> None:
     paper.place()

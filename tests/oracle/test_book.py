@@ -161,6 +161,37 @@ def test_later_order_fills_first(paper: Paper, price: str) -> None:
     assert paper.found() == ([] if price == "0.6000" else [OWN])
 
 
+def test_an_order_that_was_to_fill_is_canceled_unasked(paper: Paper) -> None:
+    paper.place()
+    paper.place(order(id=OTHER))
+    paper.place(order(id=THIRD))
+    paper.cancel()
+    _take(paper, OTHER, "10")
+    paper.query(order(id=OTHER, status="canceled"), order_id=OTHER)
+    assert paper.found() == [OWN]
+
+
+@pytest.mark.parametrize(("own", "found"), [(True, False), (False, True)])
+def test_a_probe_that_is_refused_as_a_self_trade(paper: Paper, own: bool, found: bool) -> None:
+    """A market order crosses every order of its own account, be it that it would meet another one first."""
+    paper.place()
+    paper.place(order(id=OTHER))
+    if own:
+        paper.place(order(id=THIRD, price="0.1000"), by="counterparty")
+    paper.cancel()
+    sent = {"symbol": "DFUSDT", "side": "sell", "type": "market", "quantity": "10"}
+    probe = {
+        "by": "counterparty",
+        "sent": sent,
+        "takes": [Take(OTHER, "0.5", "10")],
+        "aim": OWN,
+        "expect": "filled",
+    }
+    paper.add("new_order", "POST", "/spot/orders", 400, {"error": "SELF_TRADE"}, **probe)
+    paper.query(order(id=OTHER), order_id=OTHER)
+    assert bool(paper.found()) == found
+
+
 def _post_only(paper: Paper, error: str | None) -> None:
     sent = {"symbol": "DFUSDT", "side": "sell", "type": "limit", "tif": "post_only", "price": "0.5000"}
     answer = {"error": error} if error else order(id=THIRD, side="sell", tif="post_only")

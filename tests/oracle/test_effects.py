@@ -420,3 +420,15 @@ def test_what_is_believed_is_what_later_looks_are_compared_with(paper: Paper) ->
         paper.query(more)
         paper.cancel(503)
     assert paper.found() == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_a_query_shows_otherwise_from_the_beginning(paper: Paper, known: bool) -> None:
+    """It has not changed where it was shown of an order that nobody had tried to change."""
+    paper.place()
+    shown = order(quote_quantity="50")
+    if known:
+        paper.add("whose_order", "GET", f"/spot/orders/{ORDER}", 200, shown)
+    paper.cancel(403, by="counterparty")
+    paper.query(shown)
+    assert bool(paper.found()) != known

@@ -138,3 +138,12 @@ def test_bad_logins_that_are_limited(paper: Paper, answered: bool, found: bool) 
         status = 401 if answered and number < 2 else 429
         paper.cancel(status, "" if status == 429 else None, flaw="cancel.jwt.garbage").case = f"paper::{number}"
     assert (STATUS in paper.found()) == found
+
+
+@pytest.mark.parametrize(("one_in", "attempts"), [(0, 5), (20, 5), (8, 7), (2, 12), (1, 12)])
+def test_how_often_is_no_chance(paper: Paper, one_in: int, attempts: int) -> None:
+    """The more cancels are refused for now, the more refusals in a row it takes; and no more than a dozen."""
+    paper.place()
+    for number in range(300):
+        paper.cancel(503 if one_in and number % one_in == 0 else 404, order_id=ORDER.replace("9", "8"))
+    assert paper.judge().silence.attempts(5) == attempts

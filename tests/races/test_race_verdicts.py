@@ -206,6 +206,18 @@ def test_a_strangers_fill_says_nothing(rows: Rows) -> None:
     assert rows.order.state is State.CANCELED
 
 
+@pytest.mark.parametrize("quiet", [True, False])
+def test_more_than_the_fills_add_up_to(quiet: bool) -> None:
+    """Where nobody else trades, the list of fills shows that it was no stranger."""
+    rows = Rows(quiet=quiet)
+    rows.take(1, 1.5, "4", "4")
+    rows.cancel(1.2, 2, filled="8")
+    rows.look(3, "canceled", "8")
+    rows.trades(3.2, "4")
+
+    assert rows.end() == ({FILLS} if quiet else set())
+
+
 def test_a_strangers_order_says_nothing_in_a_busy_book() -> None:
     rows = Rows(quiet=False)
     rows.cancel(1, 1.2, filled="0")
