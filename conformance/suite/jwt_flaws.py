@@ -252,6 +252,13 @@ JWT_FLAWS = (
     JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda a: f"Basic {a.jwt}"),
     JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda a: f"Token {a.jwt}"),
     JwtFlaw(_JWT + "other-scheme", "JWT", 'AUTH="JWT $JWT"', lambda a: f"JWT {a.jwt}", in_quick=False),
+    JwtFlaw(
+        _JWT + "other-scheme",
+        "Basic in front",
+        'AUTH="Basic x, Bearer $JWT"',
+        lambda a: f"Basic x, Bearer {a.jwt}",
+        in_quick=False,
+    ),
     JwtFlaw(_JWT + "other-scheme", "no scheme", "AUTH=$JWT", lambda a: a.jwt),
 )
 

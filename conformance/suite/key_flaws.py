@@ -144,6 +144,13 @@ KEY_FLAWS = (
     KeyFlaw("cancel.key.unknown", "key and a digit", "KEY=${KEY}0; sign", before=change_key(lambda k: k + "0")),
     KeyFlaw(
         "cancel.key.unknown",
+        "key, a comma and more",
+        "KEY=${KEY},x; sign",
+        before=change_key(lambda k: k + ",x"),
+        in_quick=False,
+    ),
+    KeyFlaw(
+        "cancel.key.unknown",
         "key in another case",
         'KEY=$(other_case "$KEY"); sign',
         before=change_key(swap_case_or_flip),

@@ -167,7 +167,7 @@ def test_small_neighbours_of_a_large_one(venue: Venue, states: States, scheme: s
     large = states.open(side, price=price, quantity=states.units("12"))
     own = states.open(side, price=price, quantity=states.units("1"))
     foreign = states.open(side, price=price, quantity=states.units("1"), account="counterparty")
-    _fills_in_turn(venue, states, large, "9")
+    _fills_in_turn(venue, states, large, "11")  # as much is left of it as they have
     venue.cancel(large, scheme=scheme)
     states.take(own, own.remaining, aim=_OWN)
     states.take(foreign, foreign.remaining, aim=_FOREIGN)
@@ -310,16 +310,16 @@ def test_refused_cancels_keep_the_place(venue: Venue, states: States, side: str)
     _fills_in_turn(venue, states, first)
     other = venue.account("counterparty").schemes[-SIDE.index(side)]  # one credential on each side, if it has two
     own = venue.account("owner").schemes[SIDE.index(side) - 1]
-    nobody = spoiled_jwt(venue, jwt_flaw("no credentials"))
+    nobody = wrongly_signed(venue, own) if side == "buy" else spoiled_jwt(venue, jwt_flaw("no credentials"))
+    forbidden, unauthorized = (first, second) if side == "buy" else (second, first)
     venue.client.together(
         [
-            partial(venue.cancel, first, by="counterparty", scheme=other),
-            partial(venue.cancel, second, credential=wrongly_signed(venue, own) if side == "buy" else nobody),
+            partial(venue.cancel, forbidden, by="counterparty", scheme=other),
+            partial(venue.cancel, unauthorized, credential=nobody),
         ]
     )
-    _take_in_turn(
-        venue, states, [(first, "cancel.refusals.forbidden"), (second, "cancel.refusals.unauthorized")], behind
-    )
+    turns = [(forbidden, "cancel.refusals.forbidden"), (unauthorized, "cancel.refusals.unauthorized")]
+    _take_in_turn(venue, states, turns if side == "buy" else turns[::-1], behind)
 
 
 @pytest.mark.exercises("cancel.effects.off-book")
