@@ -165,7 +165,7 @@ def test_orders_it_traded_with(venue: Venue, states: States, scheme: str, side: 
 @SIDES
 def test_fills_are_kept(venue: Venue, states: States, scheme: str, side: str) -> None:
     """Own fills from before the cancel are still listed, on both sides of the trade."""
-    order = states.partially_filled(side, Fills(improved=("1",), resting=("2",)))
+    order = states.partially_filled(side, Fills(improved=("1",), resting=("2", "1")))
     # a list of all markets, or by an API key, may not be to be had
     ways: tuple[dict[str, Any], ...] = ({"scheme": scheme, "symbol": "" if side == "sell" else None}, {})
     how = next((way for way in ways if _lists(venue, "owner", **way)), None)
