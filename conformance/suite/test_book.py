@@ -29,7 +29,7 @@ POSITIONS = {
     "two in turn": ((1, 2), "1"),
     "two from behind": ((2, 1), "1"),
 }
-_TWO = pytest.mark.profile("standard")
+_TWO = (pytest.mark.profile("standard"), pytest.mark.near)
 _QUEUE = 12  # orders at one price
 _NEAR, _FAR = 40, 1500  # ticks from one price to the next
 _PRICES, _CROWD = 34, 52  # of one side of a crowded book; and orders there, more than fit into a list of fifty

@@ -84,7 +84,7 @@ def test_which_go_alone_by_turns(items: list[pytest.Function]) -> None:
         *("test_cancels_that_find_nothing_spare_the_rest", "test_empty_id"),
         *["test_foreign_that_never_rested"] * 3,
         *("test_market_order", "test_market_remainder"),
-        *("test_next_order_finds_room", "test_the_other_side_trades_on"),
+        *("test_next_order_finds_room", *["test_own_neighbours_trade_on"] * 2, "test_the_other_side_trades_on"),
     ]
 
 
