@@ -65,7 +65,8 @@ def _judge_probe(judge: Judge, exchange: Exchange, sent: dict[str, Any], accepte
     error = answer.get("error") if isinstance(answer, dict) else None
     filled = decimal_of(answer.get("filled_qty")) if accepted else None
     if exchange.expect == "filled":
-        if filled is not None or (error == "SELF_TRADE" and not room.is_self_trade(judge, exchange, sent)):
+        meant = {Decimal(take.price) for take in exchange.takes or ()}  # there it was its turn to fill
+        if filled is not None or (error == "SELF_TRADE" and not room.is_self_trade(judge, exchange, sent, meant)):
             turns.judge_fill_probe(judge, exchange, filled or Decimal(0))
     elif exchange.expect == "rests":
         room.judge_rest_probe(judge, exchange, accepted, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +63,13 @@ def judge_self_trade_probe(judge: Judge, exchange: Exchange, accepted: bool, err
         )
 
 
-def is_self_trade(judge: Judge, exchange: Exchange, sent: dict[str, Any]) -> bool:
-    """Whether an order crossed one of its own account, be it that it would have met another one first."""
+def is_self_trade(
+    judge: Judge, exchange: Exchange, sent: dict[str, Any], besides: Container[Decimal | None] = ()
+) -> bool:
+    """Whether an order crossed one of its own account (`besides` those at some prices), even behind another one."""
     price = decimal_of(sent.get("price"))
     return exchange.auth is not None and any(
-        _meets_order(sent, price, order)
+        order.price not in besides and _meets_order(sent, price, order)
         for order in reversed(judge.ledger.orders.values())  # the one in the way is mostly a new one
         if order.account == exchange.auth.account
         and (order.canceled[1] >= exchange.start if order.canceled else order.state in (State.LIVE, State.UNSURE))

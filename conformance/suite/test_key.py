@@ -56,7 +56,7 @@ def test_spoiled_request(venue: Venue, states: States, flaw: KeyFlaw) -> None:
     [
         *("note=1", "recvWindow=5000", "b=2&a=1", "a=1&a=2", "note=", "note", "timestam=1", "designature=1"),
         "xtimestamp=1",
-        pytest.param("&".join(f"note{n}={'x' * 60}" for n in range(20)), id="twenty long ones"),
+        pytest.param("&".join(f"note{n}={'x' * 10}" for n in range(20)), id="twenty"),
     ],
 )
 def test_further_signed_parameters(venue: Venue, states: States, query: str) -> None:

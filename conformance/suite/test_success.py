@@ -136,7 +136,7 @@ def test_other_language(venue: Venue, states: States, scheme: str) -> None:
     JSON may be one of several types that it takes.
     """
     order = states.open()
-    headers = {"Accept-Language": "fr-FR, de;q=0.9", "Accept": "application/json, text/plain, */*"}
+    headers = {"Accept-Language": "de-DE, fr;q=0.9", "Accept": "application/json, text/plain, */*"}
     for target in (order, str(uuid4())):
         venue.cancel(target, scheme=scheme, headers=headers)
     venue.look(order)

@@ -40,12 +40,6 @@ def format_suffix_is_taken_off(ref: Reference) -> None:
 
 
 @fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
-def quotes_around_an_id_are_taken_off(ref: Reference) -> None:
-    """An id in quotation marks cancels the order."""
-    wrap(ref.api, "parse_id", lambda original, raw: original(raw.strip(b'"')))
-
-
-@fault("cancel.errors.invalid-id", "cancel.refusals.invalid-id")
 def letters_are_read_as_digits(ref: Reference) -> None:
     """The letters o and l in an id are read as 0 and 1."""
     wrap(ref.api, "parse_id", lambda original, raw: original(raw.translate(bytes.maketrans(b"ol", b"01"))))
