@@ -57,13 +57,12 @@ def last_order_takes_the_place(ref: Reference) -> None:
     wrap(engines(ref), "remove_from_book", remove_from_book)
 
 
-@fault("cancel.effects.off-book")
-def best_price_outlives_its_order(ref: Reference) -> None:
-    """After the only order of a price is canceled, a post-only order that would have met it is refused."""
+def outlive(ref: Reference, when: Callable[[Order], bool]) -> None:
+    """Refuse post-only orders that would have met the only order of a price, after one like this was canceled."""
     left: dict[Side, Decimal | None] = {"buy": None, "sell": None}
 
     def note(order: Order) -> None:
-        if not at_price(ref, order):
+        if when(order) and not at_price(ref, order):
             left[order.side] = order.price
 
     def check_post_only(original: Any, order: Order, matches: Any) -> None:
@@ -81,6 +80,12 @@ def best_price_outlives_its_order(ref: Reference) -> None:
     after_cancel(ref, note)
     wrap(engines(ref), "check_post_only", check_post_only)
     wrap(engines(ref), "accept", accept)
+
+
+@fault("cancel.effects.off-book")
+def best_price_outlives_its_order(ref: Reference) -> None:
+    """After the only order of a price is canceled, a post-only order that would have met it is refused."""
+    outlive(ref, lambda order: True)
 
 
 @fault("cancel.effects.off-book")
@@ -449,24 +454,4 @@ def canceled_neighbours_take_the_next_along(ref: Reference) -> None:
 @fault("cancel.effects.off-book")
 def prices_of_partially_filled_orders_remain(ref: Reference) -> None:
     """After an order with fills, alone at its price, is canceled, post-only orders that it met are refused."""
-    left: dict[Side, Decimal | None] = {"buy": None, "sell": None}
-
-    def note(order: Order) -> None:
-        if order.filled_qty and not at_price(ref, order):
-            left[order.side] = order.price
-
-    def check_post_only(original: Any, order: Order, matches: Any) -> None:
-        original(order, matches)
-        best = left["sell" if order.side == "buy" else "buy"]
-        if order.tif != "post_only" or best is None or order.price is None:
-            return
-        if order.price >= best if order.side == "buy" else order.price <= best:
-            raise OrderRefused("POST_ONLY_REJECT")
-
-    def accept(original: Any, order: Order, *, rests: bool) -> None:
-        left[order.side] = None
-        original(order, rests=rests)
-
-    after_cancel(ref, note)
-    wrap(engines(ref), "check_post_only", check_post_only)
-    wrap(engines(ref), "accept", accept)
+    outlive(ref, lambda order: order.filled_qty > 0)
