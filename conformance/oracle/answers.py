@@ -107,9 +107,9 @@ def _by_id(path_id: PathId, order: Order | None, account: str | None) -> Expecta
     if path_id.kind is IdKind.EMPTY:
         return Expectation("cancel.errors.empty-id", (INVALID_ID, CANCELED), "empty id", any_refusal=True)
     if path_id.kind is IdKind.HOSTILE:
-        requirement, own = "cancel.errors.invalid-id.hostile", order is not None and order.account == account
-        also = _own(order)[2] if own and order is not None else ()
-        return Expectation(requirement, (INVALID_ID, *also), "hostile id", any_refusal=True)
+        own = _own(order)[2] if order is not None and order.account == account else ()
+        requirement = "cancel.errors.invalid-id.hostile"
+        return Expectation(requirement, (INVALID_ID, *own), "hostile id", any_refusal=True)
     if path_id.kind in (IdKind.MALFORMED, IdKind.FOLLOWED):
         followed = path_id.kind is IdKind.FOLLOWED
         situation = "id with more behind it" if followed else "malformed id"

@@ -16,10 +16,7 @@ from conformance.oracle.answers import (
     refusal_of,
     with_left_open,
 )
-from conformance.oracle.bodies import (
-    is_infrastructure,
-    try_parse,
-)
+from conformance.oracle.bodies import is_infrastructure, try_parse
 from conformance.oracle.canceled import NAMES_OTHERS, OF_THE_PATH, judge_canceled
 from conformance.oracle.findings import Check, Finding
 from conformance.oracle.ids import IdKind, PathId, id_segment, read_id

@@ -13,7 +13,6 @@ import msgspec
 _HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AND_MORE = re.compile(r".[;:]|\.[a-z]{0,5}$")  # parameters, a colon and a verb, the suffix of a format
 _SPECIAL = {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}
-_IN_TWO = 38  # characters of a hyphenated UUID and of those that it stands between
 _LONG = 512  # characters; beyond it servers and gateways refuse a path for its length alone
 
 
@@ -59,13 +58,18 @@ def _is_hostile(segment: str, raw: bytes) -> bool:
     return False
 
 
+def _in_the_middle(text: str) -> str | None:
+    """The UUID that one parser in use finds in 38 characters, whatever the first and the last of them are."""
+    return text[1:-1].lower() if _HYPHENATED.fullmatch(text[1:-1]) else None
+
+
 def _other_spelling(text: str) -> str | None:
-    # the most generous parser in use: no hyphens or odd ones, braces, urn:uuid:, digits of other scripts. One takes
-    # the middle of 38 characters, whatever stands around it; a blank on one side only makes it no UUID to anybody
+    # the most generous parser in use: no hyphens or odd ones, braces, urn:uuid:, digits of other scripts; a blank
+    # on one side only makes it no UUID to anybody
     if text[:1].isspace() != text[-1:].isspace():
         return None
-    if len(text) == _IN_TWO and _HYPHENATED.fullmatch(text[1:-1]):
-        return text[1:-1].lower()
+    if (inner := _in_the_middle(text)) is not None:
+        return inner
     try:
         return str(UUID(text.strip().lower()))
     except ValueError:
@@ -86,8 +90,7 @@ def read_id(segment: str) -> PathId:
     if not raw:
         return PathId(IdKind.EMPTY, None)
     if _is_hostile(segment, raw):
-        inner = raw[1:-1].decode("ascii", "replace") if len(raw) == _IN_TWO else ""
-        return PathId(IdKind.HOSTILE, inner.lower() if _HYPHENATED.fullmatch(inner) else None)
+        return PathId(IdKind.HOSTILE, _in_the_middle(raw.decode("latin-1")))
     text = raw.decode("utf-8")
     if _HYPHENATED.fullmatch(text):
         uuid = text.lower()

@@ -53,22 +53,13 @@ def _altered_payload(account: Account) -> str:
     return f"Bearer {header}.{payload}.{signature}"
 
 
-def _unsigned(algorithm: str, *, keep: bool = False) -> Forge:
-    def forge(account: Account) -> str:
-        _, payload, signature = _parts(account)
-        header = encode_segment({"alg": algorithm, "typ": "JWT"})
-        return f"Bearer {header}.{payload}.{signature if keep else ''}"
-
-    return forge
-
-
-def _as_of(algorithm: str) -> Forge:
-    """Name another algorithm, for which there may be no check; the signature is wrong for any."""
+def _as_of(algorithm: str, change: Callable[[str], str]) -> Forge:
+    """Name another algorithm, for which there may be no check; the changed signature is wrong for any."""
 
     def forge(account: Account) -> str:
         _, payload, signature = _parts(account)
         header = encode_segment({"alg": algorithm, "typ": "JWT"} if algorithm else {"typ": "JWT"})
-        return f"Bearer {header}.{payload}.{_other_letter(signature)}"
+        return f"Bearer {header}.{payload}.{change(signature)}"
 
     return forge
 
@@ -96,12 +87,16 @@ def _guessed(secret: str | None, head: str = '{"alg":"HS256","typ":"JWT"}') -> F
     return forge
 
 
-def _signature_part(change: Callable[[str], str]) -> Forge:
+def _signature_part(change: Callable[[str], str], scheme: str = "Bearer") -> Forge:
     def forge(account: Account) -> str:
         header, payload, signature = _parts(account)
-        return f"Bearer {header}.{payload}.{change(signature)}"
+        return f"{scheme} {header}.{payload}.{change(signature)}"
 
     return forge
+
+
+def _nothing(_: str) -> str:
+    return ""
 
 
 def _other_letter(text: str, at: int | None = None) -> str:
@@ -144,7 +139,7 @@ JWT_FLAWS = (
         _JWT + "altered-signature",
         "another letter, scheme in lower case",
         'parts; AUTH="bearer $HEAD.$CLAIMS.$(other_letter "$TAIL")"',
-        lambda a: f"bearer {'.'.join(_parts(a)[:2])}.{_other_letter(_parts(a)[2])}",
+        _signature_part(_other_letter, scheme="bearer"),
         in_quick=False,
     ),
     JwtFlaw(
@@ -164,7 +159,7 @@ JWT_FLAWS = (
             _JWT + "altered-signature",
             f"another letter, as of {algorithm or 'no algorithm'}",
             f'parts; AUTH="Bearer $(head_of {algorithm}).$CLAIMS.$(other_letter "$TAIL")"',
-            _as_of(algorithm),
+            _as_of(algorithm, _other_letter),
             in_quick=algorithm not in ("HS384", "ES256"),
         )
         for algorithm in ("HS512", "RS256", "", "HS384", "ES256")
@@ -173,7 +168,7 @@ JWT_FLAWS = (
         _JWT + "altered-signature",
         "zeros, as of ES256",
         f'parts; AUTH="Bearer $(head_of ES256).$CLAIMS.{_ZEROS}"',
-        lambda a: f"Bearer {encode_segment({'alg': 'ES256', 'typ': 'JWT'})}.{_parts(a)[1]}.{_ZEROS}",
+        _as_of("ES256", lambda s: _ZEROS),
         in_quick=False,
     ),
     JwtFlaw(_JWT + "altered-signature", "signed with no secret", "AUTH=\"Bearer $(guessed '')\"", _guessed("")),
@@ -232,22 +227,20 @@ JWT_FLAWS = (
         lambda a: f"Bearer {_BLANKS}{a.jwt}",
     ),
     JwtFlaw(_JWT + "garbage", "a fourth part", 'AUTH="Bearer $JWT.x"', lambda a: f"Bearer {a.jwt}.x"),
-    JwtFlaw(
-        _JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(lambda s: "")
-    ),
+    JwtFlaw(_JWT + "stripped-signature", "empty", 'parts; AUTH="Bearer $HEAD.$CLAIMS."', _signature_part(_nothing)),
     JwtFlaw(
         _JWT + "stripped-signature",
         "no third part",
         'parts; AUTH="Bearer $HEAD.$CLAIMS"',
         lambda a: "Bearer " + ".".join(_parts(a)[:2]),
     ),
-    JwtFlaw(_JWT + "alg-none", "none", 'parts; AUTH="Bearer $(head_of none).$CLAIMS."', _unsigned("none")),
-    JwtFlaw(_JWT + "alg-none", "None", 'parts; AUTH="Bearer $(head_of None).$CLAIMS."', _unsigned("None")),
+    JwtFlaw(_JWT + "alg-none", "none", 'parts; AUTH="Bearer $(head_of none).$CLAIMS."', _as_of("none", _nothing)),
+    JwtFlaw(_JWT + "alg-none", "None", 'parts; AUTH="Bearer $(head_of None).$CLAIMS."', _as_of("None", _nothing)),
     JwtFlaw(
         _JWT + "alg-none",
         "none, signature kept",
         'parts; AUTH="Bearer $(head_of none).$CLAIMS.$TAIL"',
-        _unsigned("none", keep=True),
+        _as_of("none", lambda s: s),
     ),
     JwtFlaw(_JWT + "other-scheme", "Basic", 'AUTH="Basic $JWT"', lambda a: f"Basic {a.jwt}"),
     JwtFlaw(_JWT + "other-scheme", "Token", 'AUTH="Token $JWT"', lambda a: f"Token {a.jwt}"),

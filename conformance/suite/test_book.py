@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -34,6 +35,11 @@ _QUEUE = 12  # orders at one price
 _NEAR, _FAR = 40, 1500  # ticks from one price to the next
 _PRICES, _CROWD = 34, 52  # of one side of a crowded book; and orders there, more than fit into a list of fifty
 _OWN, _FOREIGN = "cancel.effects.own-orders", "cancel.effects.foreign-orders"
+
+
+def _scheme_on(venue: Venue, side: str) -> str:
+    """One credential on each side, if the owner has two."""
+    return venue.account("owner").schemes[0 if side == "sell" else -1]
 
 
 def _fills_in_turn(venue: Venue, states: States, first: Order, units: str = "1") -> None:
@@ -251,8 +257,7 @@ def test_the_other_side_trades_on(venue: Venue, states: States, side: str) -> No
     levels = venue.band.levels(2)
     low, high = (states.open(s, price=p, quantity=states.units("2")) for s, p in zip(SIDE, levels, strict=True))
     canceled, kept = (low, high) if side == "buy" else (high, low)
-    schemes = venue.account("owner").schemes
-    venue.cancel(canceled, scheme=schemes[0 if side == "sell" else -1])
+    venue.cancel(canceled, scheme=_scheme_on(venue, side))
     states.take(kept, kept.remaining, aim=_OWN)
     venue.look(kept)
 
@@ -270,7 +275,7 @@ def test_cancels_that_find_nothing_spare_the_rest(venue: Venue, states: States, 
     venue.sweep(lambda order: True)
     levels = venue.band.levels(2, resting=side)
     kept, canceled = _open_at(venue, states, side, levels if side == "buy" else levels[::-1])
-    scheme = venue.account("owner").schemes[0 if side == "sell" else -1]
+    scheme = _scheme_on(venue, side)
     venue.cancel(canceled, scheme=scheme)
     venue.cancel(canceled, scheme=scheme)
     states.take(kept, states.units("1"), aim="cancel.refusals.not-found")
@@ -293,7 +298,7 @@ def test_cancel_of_a_filled_order_spares_the_rest(venue: Venue, states: States, 
     filled, behind = (states.open(side, price=price, quantity=size) for _ in range(2))
     _fills_in_turn(venue, states, filled, "2")
     newer = states.open(side, price=price, quantity=size)
-    venue.cancel(filled, scheme=venue.account("owner").schemes[0 if side == "sell" else -1])
+    venue.cancel(filled, scheme=_scheme_on(venue, side))
     _take_in_turn(venue, states, [(order, "cancel.refusals.not-found") for order in (behind, newer)], filled)
 
 
@@ -311,15 +316,13 @@ def test_refused_cancels_keep_the_place(venue: Venue, states: States, side: str)
     other = venue.account("counterparty").schemes[-SIDE.index(side)]  # one credential on each side, if it has two
     own = venue.account("owner").schemes[SIDE.index(side) - 1]
     nobody = wrongly_signed(venue, own) if side == "buy" else spoiled_jwt(venue, jwt_flaw("no credentials"))
-    forbidden, unauthorized = (first, second) if side == "buy" else (second, first)
-    venue.client.together(
-        [
-            partial(venue.cancel, forbidden, by="counterparty", scheme=other),
-            partial(venue.cancel, unauthorized, credential=nobody),
-        ]
-    )
-    turns = [(forbidden, "cancel.refusals.forbidden"), (unauthorized, "cancel.refusals.unauthorized")]
-    _take_in_turn(venue, states, turns if side == "buy" else turns[::-1], behind)
+    tries: list[tuple[dict[str, Any], str]] = [
+        ({"by": "counterparty", "scheme": other}, "cancel.refusals.forbidden"),
+        ({"credential": nobody}, "cancel.refusals.unauthorized"),
+    ]
+    tried = list(zip((first, second), tries if side == "buy" else tries[::-1], strict=True))
+    venue.client.together([partial(venue.cancel, order, **how) for order, (how, _) in tried])
+    _take_in_turn(venue, states, [(order, aim) for order, (_, aim) in tried], behind)
 
 
 @pytest.mark.exercises("cancel.effects.off-book")

@@ -4,6 +4,7 @@ import pytest
 
 from conformance.record import Auth
 from conformance.suite.jwt_flaws import JWT_FLAWS, JwtFlaw, spoiled_jwt
+from conformance.suite.marks import marks_of
 from conformance.target.credentials import Credential
 from conformance.target.signing import JwtAuth
 from conformance.target.states import States
@@ -18,10 +19,7 @@ from conformance.target.venue import Venue
         pytest.param(
             flaw,
             id=f"{flaw.requirement.removeprefix('cancel.jwt.')}: {flaw.name}",
-            marks=[
-                pytest.mark.exercises(flaw.requirement),
-                *([] if flaw.in_quick else [pytest.mark.profile("standard")]),
-            ],
+            marks=marks_of(flaw.requirement, in_quick=flaw.in_quick),
         )
         for flaw in JWT_FLAWS
     ],

@@ -7,6 +7,7 @@ import pytest
 from conformance.record import Auth, Exchange
 from conformance.suite.aged import Aged
 from conformance.suite.key_flaws import KEY_FLAWS, key_flaw, spoiled_key, wrongly_signed
+from conformance.suite.marks import marks_of
 from conformance.suite.tampering import KeyFlaw, put_behind
 from conformance.suite.two_credentials import PAIRS, Pair, both_of_one, two_users
 from conformance.target.credentials import Credential
@@ -33,10 +34,7 @@ def good_key(venue: Venue, before: Callable[[Draft], None] | None = None, how: s
         pytest.param(
             flaw,
             id=f"{flaw.requirement.removeprefix(_KEY)}: {flaw.name}",
-            marks=[
-                pytest.mark.exercises(flaw.requirement),
-                *([] if flaw.in_quick else [pytest.mark.profile("standard")]),
-            ],
+            marks=marks_of(flaw.requirement, in_quick=flaw.in_quick),
         )
         for flaw in KEY_FLAWS
     ],

@@ -378,7 +378,7 @@ class Venue:
     def cancel_all_call(self, by: str = "owner", scheme: str | None = None) -> Call:
         """The call that cancels all of an account's orders on the market."""
         credential = self.credential(by, scheme)
-        query = of_market(self.rules.symbol)
+        query = self._of_market(None)
         return Call("cancel_all", "DELETE", "/spot/orders", query, signer=credential.signer, auth=credential.auth)
 
     def _limit_s(self) -> float | None:
@@ -513,10 +513,14 @@ class Venue:
         self, name: str = "owner", symbol: str | None = None, scheme: str | None = None
     ) -> list[dict[str, Any]] | None:
         """The open orders of an account on a market (ours; "": on all), None if the target does not tell."""
-        query = of_market(self.rules.symbol if symbol is None else symbol)
+        query = self._of_market(symbol)
         exchange = self.get("open_orders", "/spot/orders", name, query, scheme)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None
+
+    def _of_market(self, symbol: str | None) -> str:
+        """The parameter that asks for a market, ours without a name; none for the empty one, of all markets."""
+        return of_market(self.rules.symbol if symbol is None else symbol)
 
     def trades(
         self,
@@ -532,8 +536,7 @@ class Venue:
 
         `window` has further parameters: those of a span of time.
         """
-        market = of_market(self.rules.symbol if symbol is None else symbol)
-        query = "&".join(filter(None, (market, f"limit={limit}{window}")))
+        query = "&".join(filter(None, (self._of_market(symbol), f"limit={limit}{window}")))
         exchange = self.get("my_trades", "/spot/trades/me", name, query, scheme, aim=aim)
         response = exchange.response
         return items_of(try_parse(response)) if response is not None and response.status == 200 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from copy import copy
 from decimal import Decimal
 from typing import Any
@@ -126,21 +127,29 @@ def concurrent_cancels_get_lost(ref: Reference) -> None:
     wrap(ref.exchange, "cancel", cancel)
 
 
-@fault("cancel.races.fills-counted")
-def fills_during_the_cancel_are_not_counted(ref: Reference) -> None:
-    """The answer shows what had filled when the cancel came in, without the fills until it was carried out."""
+def carry_out_late(ref: Reference, answer: Callable[[Order, Order], Order]) -> None:
+    """Carry each cancel out a moment after it came in, and answer ``answer(order as it was then, order)``."""
 
     async def cancel(original: Any, account: str, order_id: str) -> Order:
         found = find(ref, order_id)
         before = copy(found) if found is not None else None
         await asyncio.sleep(_MOMENT_S)
         canceled: Order = await original(account, order_id)
-        shown = copy(canceled)
-        if before is not None:
-            shown.filled_qty, shown.filled_quote = before.filled_qty, before.filled_quote
-        return shown
+        return answer(before, canceled) if before is not None else canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.races.fills-counted")
+def fills_during_the_cancel_are_not_counted(ref: Reference) -> None:
+    """The answer shows what had filled when the cancel came in, without the fills until it was carried out."""
+
+    def without_fills(before: Order, canceled: Order) -> Order:
+        shown = copy(canceled)
+        shown.filled_qty, shown.filled_quote = before.filled_qty, before.filled_quote
+        return shown
+
+    carry_out_late(ref, without_fills)
 
 
 @fault("cancel.effects.off-book", "cancel.races.fills-counted")
@@ -314,28 +323,20 @@ def sweeps_beside_a_cancel_lose_what_they_leave(ref: Reference) -> None:
 def fills_beside_a_cancel_are_refunded(ref: Reference) -> None:
     """What an order still had when its cancel came in is refunded, whatever fills until it is carried out."""
 
-    async def cancel(original: Any, account: str, order_id: str) -> Order:
-        order = find(ref, order_id)
-        before = rest_of(order) if order is not None else Decimal(0)
-        await asyncio.sleep(_MOMENT_S)
-        canceled: Order = await original(account, order_id)
-        give(ref, canceled, before - rest_of(canceled))
+    def refunded(before: Order, canceled: Order) -> Order:
+        give(ref, canceled, rest_of(before) - rest_of(canceled))
         return canceled
 
-    wrap(ref.exchange, "cancel", cancel)
+    carry_out_late(ref, refunded)
 
 
 @fault("cancel.races.fills-counted")
 def fills_beside_a_cancel_count_twice(ref: Reference) -> None:
     """What fills until a cancel is carried out is added to the order's amounts once more."""
 
-    async def cancel(original: Any, account: str, order_id: str) -> Order:
-        order = find(ref, order_id)
-        filled, worth = (order.filled_qty, order.filled_quote) if order is not None else (Decimal(0), Decimal(0))
-        await asyncio.sleep(_MOMENT_S)
-        canceled: Order = await original(account, order_id)
-        canceled.filled_qty += canceled.filled_qty - filled
-        canceled.filled_quote += canceled.filled_quote - worth
+    def counted_twice(before: Order, canceled: Order) -> Order:
+        canceled.filled_qty += canceled.filled_qty - before.filled_qty
+        canceled.filled_quote += canceled.filled_quote - before.filled_quote
         return canceled
 
-    wrap(ref.exchange, "cancel", cancel)
+    carry_out_late(ref, counted_twice)
