@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ HURRIED_S = 2.0  # how long one request of it may take
 
 _received: list[tuple[int, float]] = []  # their numbers, and when they came (monotonic, s)
 _shields = 0
+_postponements = 0  # of the main thread, which alone is interrupted
+_exposed = _pending = False
 
 
 def install() -> None:
@@ -40,15 +43,32 @@ def settle() -> None:
 
 
 def _take(number: int, frame: FrameType | None) -> None:
+    global _pending
     first = not _received
     _received.append((number, time.monotonic()))
-    if (first and not _shields) or (number == signal.SIGINT and not first):
+    if not first and number == signal.SIGINT:
+        raise KeyboardInterrupt
+    if first and not _shields:
+        _pending = True
+        _interrupt()
+
+
+def _interrupt() -> None:
+    """Raise what is pending, if this is the place for it."""
+    global _pending
+    if _pending and not _shields and (_exposed or not _postponements):
+        _pending = False
         raise KeyboardInterrupt
 
 
 def requested() -> bool:
     """Whether a signal has asked this process to end."""
     return bool(_received)
+
+
+def is_overdue() -> bool:
+    """Whether what was under way when a signal came has had its time."""
+    return bool(_received) and time.monotonic() > _received[0][1] + HURRIED_S
 
 
 def left_for(began: float) -> float | None:
@@ -77,3 +97,37 @@ def shielded() -> Iterator[None]:
         yield
     finally:
         _shields -= 1
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let the main thread be interrupted only at the end of what is done inside, or where that is `exposed`.
+
+    Python's own locks with conditions, and httpcore's, stay locked for ever if a signal interrupts them in the
+    moment in which they are taken; the clean-up would wait for them.
+    """
+    global _postponements
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _postponements += 1
+    try:
+        yield
+    finally:
+        _postponements -= 1
+        _interrupt()
+
+
+@contextmanager
+def exposed() -> Iterator[None]:
+    """Let a signal interrupt what is done inside all the same: waiting for the target."""
+    global _exposed
+    if not _postponements or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _exposed = True
+    try:
+        _interrupt()
+        yield
+    finally:
+        _exposed = False

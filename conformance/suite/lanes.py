@@ -138,8 +138,9 @@ class Lanes:
             for number, lane in enumerate(lanes)
         ]
         try:
-            for thread in threads:
-                thread.start()
+            with stop.postponed():
+                for thread in threads:
+                    thread.start()
             for thread in threads:
                 thread.join()
         finally:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from conformance.oracle.amounts import decimal_of
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.suite.session import Session
-from conformance.target.client import Call, again
+from conformance.target.client import Call, again, at_once
 from conformance.target.states import States
 from conformance.target.transport import Transport
 from conformance.target.trouble import NotExercised, Trouble, Undecidable
@@ -111,10 +112,8 @@ def _together(count: int, act: object) -> None:
         act(i)
 
     with ThreadPoolExecutor(count, thread_name_prefix="burst") as pool:
-        tasks = [pool.submit(run, i) for i in range(count)]
         try:
-            for task in tasks:
-                task.result()
+            at_once(pool, [partial(run, i) for i in range(count)])
         except threading.BrokenBarrierError:
             raise Undecidable(f"{count} threads could not be started together here") from None
 

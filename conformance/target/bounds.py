@@ -74,11 +74,13 @@ class _Stream(httpcore.NetworkStream):
         if self._asked:
             self._asked = False
             _let_others()
-        return self._inner.read(max_bytes, _left(timeout))
+        with stop.exposed():
+            return self._inner.read(max_bytes, _left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._asked = True
-        self._inner.write(buffer, _left(timeout))
+        with stop.exposed():
+            self._inner.write(buffer, _left(timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -86,7 +88,8 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+        with stop.exposed():
+            return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -107,7 +110,8 @@ class DeadlineBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Open a connection, name look-up included, within what is left of the deadline (s)."""
-        return _Stream(self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
+        with stop.exposed():
+            return _Stream(self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
         """Wait (s)."""

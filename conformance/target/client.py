@@ -35,6 +35,7 @@ FAR_S = 0.015  # with answers quicker than this our own work is the larger part,
 RATHER_FAR_S = 0.03  # with answers slower than this not everything is worth its time
 VERY_FAR_S = 0.1  # with answers slower than this a whole run would last many minutes
 _AT_ONCE = 16  # requests of one case
+_LOOK_S = 0.1  # whether a signal has come
 _PACE_OF = 15  # exchanges
 _AVERAGE_OF = 100  # exchanges
 _UNUSUAL = 1  # of them, the slowest, that does not count
@@ -167,7 +168,7 @@ class Client:
             return in_turns(tasks)
         pool = ThreadPoolExecutor(min(len(tasks), _AT_ONCE), thread_name_prefix="together")
         try:
-            return results([pool.submit(task) for task in tasks])
+            return at_once(pool, tasks)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -185,7 +186,8 @@ class Client:
 
     def send(self, call: Call, http: Transport | None = None) -> Exchange:
         """Send `call` once and record it. A network failure is an exchange with an error, not an exception."""
-        return self.record(self.transfer(call, http))
+        with stop.postponed():
+            return self.record(self.transfer(call, http))
 
     def in_turn(self, calls: Sequence[Call], http: Transport | None = None) -> list[Exchange]:
         """Send calls so that each sets out a moment after the one before has left, not after its answer.
@@ -201,10 +203,12 @@ class Client:
                 if futures:
                     time.sleep(wait_s)
                 gone = threading.Event()
-                futures.append(pool.submit(self.transfer, call, http, gone.set))
-                futures[-1].add_done_callback(lambda _, gone=gone: gone.set())  # type: ignore[misc]
-                gone.wait()
-            return results(futures)
+                with stop.postponed():
+                    futures.append(pool.submit(self.transfer, call, http, gone.set))
+                    futures[-1].add_done_callback(lambda _, gone=gone: gone.set())  # type: ignore[misc]
+                    while not gone.wait(_LOOK_S) and not stop.is_overdue():
+                        pass
+            return _results(futures)
         except BaseException:
             for future in futures:
                 if future.done() and future.exception() is None:
@@ -377,17 +381,20 @@ def _when_sent(gone: Callable[[], object]) -> Callable[[str, object], None]:
     return trace
 
 
-def results(futures: Sequence[Future[T]]) -> list[T]:
-    """What the futures come to, once all have ended; raises what the first one raises.
+def at_once(pool: ThreadPoolExecutor, tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """What the tasks return, carried out by the pool, once all have ended; raises what the first one raises.
 
     A signal does not leave requests under way behind: what they do is to be known before anything is cleaned up.
     """
-    try:
-        wait(futures)
-    finally:
-        if stop.requested():
-            with stop.shielded():
-                wait(futures, stop.HURRIED_S)
+    with stop.postponed():
+        futures = [pool.submit(task) for task in tasks]
+    return _results(futures)
+
+
+def _results(futures: Sequence[Future[T]]) -> list[T]:
+    with stop.postponed():
+        while wait(futures, _LOOK_S).not_done and not stop.is_overdue():
+            pass
     return [future.result() for future in futures]
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from conformance import stop
@@ -17,7 +18,7 @@ from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Order
 from conformance.record import Exchange
 from conformance.target.abilities import UNKNOWN_ID
-from conformance.target.client import FAR_S, Call, again, results
+from conformance.target.client import FAR_S, Call, again, at_once
 from conformance.target.market import of_market
 from conformance.target.trouble import Trouble, Undecidable
 from conformance.target.venue import SHORT_LIST, Venue
@@ -126,7 +127,7 @@ class Arena:
             case=self.venue.case,
             driver=DRIVER,
         )
-        done = list(self._pool.map(lambda http: self.venue.client.send(call, http=http), self._https[:count]))
+        done = at_once(self._pool, [partial(self.venue.client.send, call, http) for http in self._https[:count]])
         took = [exchange.end - exchange.start for exchange in done if exchange.response is not None]
         if took:
             self.pace = statistics.median(took)
@@ -145,9 +146,9 @@ class Arena:
         # who comes last to the barrier mostly sends first: each by turns
         places = deque(enumerate(runners))
         places.rotate(-next(self._turns))
-        tasks = [self._pool.submit(act, index, runner) for index, runner in places]
         try:
-            return [exchange for done in results(tasks) for exchange in done]
+            done = at_once(self._pool, [partial(act, index, runner) for index, runner in places])
+            return [exchange for exchanges in done for exchange in exchanges]
         except threading.BrokenBarrierError:
             raise Trouble("the clients of a race could not start together") from None
 
