@@ -247,10 +247,11 @@ class _Writer:
         """A shell word in which the ids of orders that the script places are variables."""
         if not self._names or not text:
             return _word(text, encoding)
-        known = "|".join(map(re.escape, self._names))
-        parts = re.split(f"({known})", text, flags=re.IGNORECASE)
-        if len(parts) == 1:
+        folded = text.lower()
+        named = [order_id for order_id in self._names if order_id in folded]
+        if not named:
             return self._derived(text) or _word(text, encoding)
+        parts = re.split(f"({'|'.join(map(re.escape, named))})", text, flags=re.IGNORECASE)
         word = ""
         for part in parts:
             name = self._names.get(part.lower())

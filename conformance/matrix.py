@@ -149,6 +149,8 @@ def _warm_up(profile: str) -> None:
         "conformance.report.html",
         "conformance.report.terminal",
         "conformance.suite.session",
+        "conformance.suite.twins",
+        "conformance.curl",
         "conformance.fuzz.machine",
         "conformance.reference.reference",
         "conformance.reference.server",
@@ -157,6 +159,10 @@ def _warm_up(profile: str) -> None:
         "uvicorn.lifespan.on",
         "httpx",
         "_pytest.config",
+        "_pytest.junitxml",
+        "_pytest.unittest",
+        "pdb",
+        "encodings.idna",
         "unittest.mock",
         *(f"conformance.suite.{path.stem}" for path in sorted(CASES.glob("test_*.py"))),
     ):
@@ -272,10 +278,10 @@ def _run_until_found(own: Sequence[str], arguments: list[str], report_dir: Path)
     from conformance.cli import run as command
     from conformance.contract import load_contract
     from conformance.report.result import write_results
-    from conformance.runner import pytest_arguments
+    from conformance.runner import run_cases
 
     options = command.make_context("run", arguments).params
-    pytest.main(pytest_arguments(options, report_dir), plugins=[_UntilFound(own)])
+    run_cases(options, report_dir, _UntilFound(own))
     result = judge_record(report_dir / "record.ndjson", load_contract())
     write_results(result, report_dir / "results.json")
     return result.exit_status

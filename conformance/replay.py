@@ -19,7 +19,7 @@ from conformance.errors import ConfigError, NothingToDo, TargetError
 from conformance.record import Exchange, Row, read_rows
 from conformance.report.result import Finding, RequirementResult, Result, read_results
 from conformance.report.text import one_line, visible
-from conformance.runner import pytest_arguments
+from conformance.runner import run_cases
 from conformance.suite.plugin import case_name
 from conformance.suite.session import Session
 from conformance.target.settings import load_settings
@@ -171,8 +171,7 @@ def _once(cases: set[str], result: Result, options: Mapping[str, Any], console: 
     more = {"profile": "thorough", "seed": result.seed, "only": ()}
     with tempfile.TemporaryDirectory(prefix="spot-replay-") as directory:
         report_dir = Path(directory)
-        arguments = pytest_arguments({**options, **more}, report_dir)
-        status = pytest.main(arguments, plugins=[plugin])
+        status = run_cases({**options, **more}, report_dir, plugin)
         if stop.requested():
             raise KeyboardInterrupt
         if plugin.crashes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -114,7 +115,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     plugin = _Plugin(options, progress)
     _show_head(options, console)
     try:
-        status = int(pytest.main(pytest_arguments(options, report_dir), plugins=[plugin]))
+        status = run_cases(options, report_dir, plugin)
     except KeyboardInterrupt:  # while it ended
         status = pytest.ExitCode.INTERRUPTED
     with stop.shielded():  # what was found is told, and reports are not left half written
@@ -191,15 +192,22 @@ def _show_head(options: Mapping[str, Any], console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def pytest_arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
-    """The arguments that let pytest run the suite's cases with these options."""
+def run_cases(options: Mapping[str, Any], report_dir: Path, plugin: object) -> int:
+    """Let pytest run the suite's cases with these options, and no settings that are meant for other tests."""
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    return int(pytest.main(_arguments(options, report_dir), plugins=[plugin]))
+
+
+def _arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
     arguments = [
         str(CASES),
         f"--rootdir={CASES}",
         "-c",
         str(CASES / "pytest.ini"),
+        "--disable-plugin-autoload",  # what else is installed here has no part in a run
         "-p",
-        "spot_conformance",  # also where PYTEST_DISABLE_PLUGIN_AUTOLOAD is set
+        "spot_conformance",
         "-p",
         "no:terminal",
         "--capture=no",  # or else the progress, and what a replay shows, would be swallowed

@@ -73,7 +73,8 @@ class Aged:
         self._make_room()
         refused = self._refused_credentials()[: _FEWEST if self.venue.is_quick else None]
         witnesses = [partial(self._provide_witness, *one) for one in refused]
-        tasks: list[Callable[[], None]] = [*witnesses, self._provide_signed, self._provide_canceled]
+        looks = [partial(self._look, order) for (kind, _), order in self._orders.items() if kind in KINDS]
+        tasks: list[Callable[[], None]] = [*witnesses, self._provide_signed, self._provide_canceled, *looks]
         self.venue.client.together(tasks)
         self._tidy()
 
@@ -90,6 +91,11 @@ class Aged:
             ),
             ("wrong", "buy", lambda: wrongly_signed(venue, venue.account("owner").schemes[-1])),
         ]
+
+    def _look(self, order: Order) -> None:
+        """Have its times seen early: nothing that is done from then on until it is asked for may move them."""
+        with suppress(Trouble):
+            self.venue.look(order)
 
     def _provide_witness(self, name: str, side: str, credential: Callable[[], Credential]) -> None:
         with suppress(Trouble, Undecidable, NotExercised):

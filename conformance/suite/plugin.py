@@ -139,9 +139,11 @@ def _overlap(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Carry out at the same time what may overlap of these cases, if the target is far away."""
     from conformance.suite.lanes import BEHIND, MOST, ONE_SIDED
 
+    opened = config.stash[_SESSION]
     for group, most in enumerate((MOST, BEHIND, ONE_SIDED)):
-        cases = list(_overlapping(items, group, config.stash[TWINS]))
-        config.stash[_OUTCOMES] |= config.stash[_SESSION].overlap(cases, most)
+        if opened.lanes > 1:
+            cases = list(_overlapping(items, group, config.stash[TWINS]))
+            config.stash[_OUTCOMES] |= opened.overlap(cases, most)
 
 
 def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> Iterator[Overlapping]:

@@ -222,11 +222,11 @@ class Session:
     # ------------------------------------------------------------------ cases
 
     def overlap(self, cases: list[Overlapping], most: int) -> dict[str, tuple[str, str | None]]:
-        """Carry out at the same time what may overlap, in `most` lanes, if the target is far away.
+        """Carry out at the same time what may overlap, in at most `most` lanes, if the target is far away.
 
         The outcomes by name, of those only that need not be carried out (again) alone.
         """
-        count = min(most, lanes_for(self._pace, self.settings.safety.max_parallel))
+        count = min(most, self.lanes)
         if count < 2 or len(cases) < 2:
             return {}
         self._overlapped = True
@@ -237,6 +237,11 @@ class Session:
         finally:
             self.recorder.note("lanes", state="end")
         return lanes.outcomes
+
+    @property
+    def lanes(self) -> int:
+        """How many cases go at the same time: one where the target is close by."""
+        return lanes_for(self._pace, self.settings.safety.max_parallel)
 
     def has_become_distant(self) -> bool:
         """Whether answers take long by now, or the target makes us wait, and no cases have overlapped yet."""

@@ -176,6 +176,17 @@ def test_a_record_that_was_cut_off_is_undecided(
     assert spot("judge", str(path)).returncode == 3
 
 
+def test_settings_for_other_tests_have_no_part_in_a_run(tmp_path: Path) -> None:
+    """Neither do their options, which may be none of ours, nor their plugins, which may not be at hand."""
+    others = {"PYTEST_ADDOPTS": "-x -n 2 -k nothing", "PYTEST_PLUGINS": "plugin_of_another_project"}
+    arguments = ("run", "--only", "cancel.success.open", "--profile", "quick", "--report-dir", str(tmp_path))
+    run = spot(*arguments, env=others)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    row = next(row for row in _results(tmp_path)["requirements"] if row["id"] == "cancel.success.open")
+    assert row["verdict"] == "held"
+
+
 def test_it_runs_as_plain_pytest(tmp_path: Path) -> None:
     with start(simple_settings()) as running:
         pytest_run = subprocess.run(
