@@ -83,10 +83,11 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
 @pytest.mark.profile("standard")
 @pytest.mark.parametrize("kind", NEAR)
 def test_lock_of_an_old_order(venue: Venue, aged: Aged, kind: str, funds: dict[str, Decimal]) -> None:
-    """The same for an order that was placed seconds ago."""
+    """The same for an order that was placed seconds ago; to cancel one again that ended then releases nothing."""
     _only_to_the_lot(venue)
-    scheme = venue.credentials.default_scheme("owner")
-    _release(venue, aged.get(kind, scheme), scheme, kind.split()[-1], kind, funds)
+    scheme, side = venue.credentials.default_scheme("owner"), kind.split()[-1]
+    also = [aged.canceled()] if side == "buy" else aged.ended()
+    _release(venue, aged.get(kind, scheme), scheme, side, kind, funds, also=also)
 
 
 @_LOCKS

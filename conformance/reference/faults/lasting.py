@@ -12,7 +12,7 @@ from ..errors import OrderNotFound, Unauthorized
 from ..orders import Order, Trade
 from ..reference import Reference
 from .effects import stay_in_book
-from .money import keep_lock
+from .money import keep_lock, release_again
 from .refusals import despite, drop_later
 from .registry import fault
 from .tools import by_key, is_cancel, named, own_live, param, remember_request, trust, verified, wrap
@@ -36,6 +36,12 @@ def old_canceled_orders_stay_in_the_book(ref: Reference) -> None:
 def funds_of_old_orders_stay_locked(ref: Reference) -> None:
     """The funds of orders that were a few seconds old when they were canceled stay locked."""
     keep_lock(ref, lambda order: _is_old(ref, order))
+
+
+@fault("cancel.effects.lock-released-once")
+def late_second_cancels_release_again(ref: Reference) -> None:
+    """The cancel of an order that was canceled seconds ago is answered with 404 and gives its funds back again."""
+    release_again(ref, lambda order: ref.clock.now_s() - order.updated_at >= _OLD_S)
 
 
 @fault("cancel.key.signature.covers-timestamp")

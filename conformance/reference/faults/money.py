@@ -82,18 +82,24 @@ def funds_are_released_twice(ref: Reference) -> None:
     after_cancel(ref, lambda order: give(ref, order, rest_of(order)))
 
 
-@fault("cancel.effects.lock-released-once")
-def second_cancel_releases_again(ref: Reference) -> None:
-    """A second cancel is answered with 404 and gives the funds back again."""
+def release_again(ref: Reference, when: Callable[[Order], bool] = lambda order: True) -> None:
+    """Let a cancel of an order that was canceled, which is refused, give its funds back once more."""
 
     async def cancel(original: Any, account: str, order_id: str) -> Order:
         order = find(ref, order_id)
-        if order is not None and order.account == account and order.status == "canceled" and order.tif != "ioc":
+        was_canceled = order is not None and order.status == "canceled" and order.tif != "ioc"
+        if order is not None and was_canceled and order.account == account and when(order):
             give(ref, order, rest_of(order))
         canceled: Order = await original(account, order_id)
         return canceled
 
     wrap(ref.exchange, "cancel", cancel)
+
+
+@fault("cancel.effects.lock-released-once")
+def second_cancel_releases_again(ref: Reference) -> None:
+    """A second cancel is answered with 404 and gives the funds back again."""
+    release_again(ref)
 
 
 @fault("cancel.effects.lock-released-once")
