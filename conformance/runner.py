@@ -150,6 +150,10 @@ def _tell(
         raise NothingToDo("no case exercises what was selected", "see spot-conformance requirements list")
     if status == pytest.ExitCode.INTERNAL_ERROR and Session.failure is None:  # whose status is the same number
         return _INTERNAL
+    if not Session.recorded:  # a record that is there is of an earlier run
+        if status == pytest.ExitCode.INTERRUPTED or stop.requested():
+            raise KeyboardInterrupt
+        return _INTERNAL  # pytest has said why
     result, problems = judge_with_waivers(
         report_dir / "record.ndjson", contract, Session.waivers, whole=not options["only"] and status != 2
     )
@@ -196,6 +200,7 @@ def run_cases(options: Mapping[str, Any], report_dir: Path, plugin: object) -> i
     """Let pytest run the suite's cases with these options, and no settings that are meant for other tests."""
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
+    Session.failure, Session.recorded = None, False
     return int(pytest.main(_arguments(options, report_dir), plugins=[plugin]))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +16,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
+from conformance import runner
 from conformance.record import Exchange, Footer, Header, read_rows, record_schema
 from conformance.reference.server import Running, start
 from conformance.reference.settings import simple_settings
@@ -185,6 +189,30 @@ def test_settings_for_other_tests_have_no_part_in_a_run(tmp_path: Path) -> None:
     assert run.stderr == ""
     row = next(row for row in _results(tmp_path)["requirements"] if row["id"] == "cancel.success.open")
     assert row["verdict"] == "held"
+
+
+@pytest.mark.parametrize("status", [pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED])
+def test_the_record_of_an_earlier_run_is_left_alone(
+    finished: tuple[subprocess.CompletedProcess[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: pytest.ExitCode,
+) -> None:
+    """A run that ends before it records anything is not taken for the one whose record is there."""
+    shutil.copy(finished[1] / "record.ndjson", tmp_path)
+    monkeypatch.setattr(runner.Session, "recorded", False)
+    monkeypatch.setattr(runner.Session, "failure", None)
+    monkeypatch.setattr(runner, "_show_head", lambda options, console: None)
+    monkeypatch.setattr(runner, "run_cases", lambda options, report_dir, plugin: int(status))
+    told = io.StringIO()
+    options = {"only": (), "report_dir": str(tmp_path)}
+    if status == pytest.ExitCode.INTERRUPTED:
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(options, Console(file=told))
+    else:
+        assert runner.run(options, Console(file=told)) == 70
+    assert "onformant" not in told.getvalue()
+    assert [path.name for path in tmp_path.iterdir()] == ["record.ndjson"]
 
 
 def test_it_runs_as_plain_pytest(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def heeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """SIGTERM as a command takes it, and none that has come before."""
     monkeypatch.setattr(stop, "_received", [])
     monkeypatch.setattr(stop, "_pending", False)
+    monkeypatch.setattr(stop, "_shields", 0)
     before = signal.signal(signal.SIGTERM, stop._take)
     alarm = signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(40)
