@@ -7,22 +7,18 @@ from conformance.oracle.judge import Judge
 
 
 class Watch:
-    """Looks at a judge's tallies again and again."""
+    """Looks again and again at what a judge has found; other threads may feed it rows meanwhile."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._seen = self._count()
-
-    def _count(self) -> dict[tuple[str, str], int]:
-        requirements = self._judge.contract.requirements
-        return {
-            (name, key): group.times
-            for name, tally in self._judge.tallies.items()
-            if tally.groups and requirements[name].level is Level.MUST
-            for key, group in tally.groups.items()
-        }
+        self._seen = judge.times_broken()
 
     def fresh(self) -> set[str]:
         """The MUSTs that were found broken since the last call."""
-        before, self._seen = self._seen, self._count()
-        return {kind[0] for kind, times in self._seen.items() if times > before.get(kind, 0)}
+        before, self._seen = self._seen, self._judge.times_broken()
+        requirements = self._judge.contract.requirements
+        return {
+            name
+            for (name, key), times in self._seen.items()
+            if times > before.get((name, key), 0) and requirements[name].level is Level.MUST
+        }

@@ -18,7 +18,7 @@ from conformance.oracle.histories import RaceRecord
 from conformance.oracle.ledger import Act, Ledger, Order, State
 from conformance.oracle.notes import Notes
 from conformance.oracle.silence import Silence
-from conformance.oracle.tally import Tally
+from conformance.oracle.tally import Group, Tally
 from conformance.record import Exchange, Footer, Header, Note, Row
 
 # Requirements whose violation ends orders behind the ledger's back.
@@ -246,17 +246,32 @@ class Judge:
 
     @property
     def tallies(self) -> defaultdict[str, Tally]:
-        """The checks so far, by requirement."""
+        """The checks so far, by requirement. To be asked by the thread that feeds rows, or when none does."""
         for (held, case), times in self._held.items():
             for requirement in (held,) if isinstance(held, str) else held:
                 self._tallies[requirement].hold(case, times)
         self._held.clear()
         return self._tallies
 
+    # These three may be asked while another thread feeds rows: `list` and `get` see a dict as it is in one moment.
+
     def is_violated(self, requirement: str) -> bool:
-        """Whether that is certain by now; may be asked while another thread feeds rows."""
+        """Whether that is certain by now."""
         tally = self._tallies.get(requirement)
         return tally is not None and tally.is_certain()
+
+    def groups_of(self, requirement: str) -> list[Group]:
+        """What was found of one requirement so far, by kinds."""
+        tally = self._tallies.get(requirement)
+        return list(tally.groups.values()) if tally is not None else []
+
+    def times_broken(self) -> dict[tuple[str, str], int]:
+        """How often each requirement was broken so far, by its id and the kind of finding."""
+        return {
+            (requirement, key): group.times
+            for requirement, tally in list(self._tallies.items())
+            for key, group in list(tally.groups.items())
+        }
 
     def held(self, requirement: str | tuple[str, ...], exchange: Exchange) -> None:
         """Say that an exchange could have broken a requirement (or several) and did not."""
@@ -308,7 +323,7 @@ class Judge:
         if self.overlapping and check.finding is not None and check.requirement.startswith(_TOUCHED_BY_OTHERS):
             check.finding.doubtful = True
             self.shaken.add(check.case)
-        self.tallies[check.requirement].add(check)
+        self._tallies[check.requirement].add(check)
         self._fresh.append(check)
 
     def settle(self, order_id: str, *, drop: bool = False) -> None:

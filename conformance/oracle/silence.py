@@ -115,7 +115,7 @@ class Silence:
 
     def _counted(self, kind: str) -> list[Exchange]:
         """Those that met it, without bad logins of which only so many a second are answered."""
-        met = self.met[kind].values()
+        met = list(self.met[kind].values())  # another thread may add to it
         return [e for e in met if not (kind == "limited" and self._lets_flaws_by and _is_flawed(e))]
 
     def _is_certain(self, kind: str) -> bool:

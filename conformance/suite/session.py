@@ -325,7 +325,7 @@ class Session:
         return [
             group.first
             for requirement in requirements
-            for group in reversed(self.judge.tallies[requirement].groups.values())
+            for group in reversed(self.judge.groups_of(requirement))
             if group.first.case == case
         ]
 

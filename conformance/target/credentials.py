@@ -41,7 +41,7 @@ class Credentials:
         """The account called `name`; raises NotExercised if it was not given, Undecidable if it cannot be used."""
         account = self.settings.accounts.get(name)
         if account is None:
-            if why := [text for (account_name, _), text in self._unusable.items() if account_name == name]:
+            if why := [text for (account_name, _), text in list(self._unusable.items()) if account_name == name]:
                 raise Undecidable(why[0])
             raise NotExercised(f"no {name} account was given")
         return account
