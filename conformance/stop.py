@@ -61,6 +61,10 @@ def _interrupt() -> None:
         raise KeyboardInterrupt
 
 
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def requested() -> bool:
     """Whether a signal has asked this process to end."""
     return bool(_received)
@@ -107,7 +111,7 @@ def postponed() -> Iterator[None]:
     moment in which they are taken; the clean-up would wait for them.
     """
     global _postponements
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     _postponements += 1
@@ -122,7 +126,7 @@ def postponed() -> Iterator[None]:
 def exposed() -> Iterator[None]:
     """Let a signal interrupt what is done inside all the same: waiting for the target."""
     global _exposed
-    if not _postponements or threading.current_thread() is not threading.main_thread():
+    if not _postponements or not _in_main_thread():
         yield
         return
     _exposed = True

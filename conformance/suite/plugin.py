@@ -107,7 +107,6 @@ def _open(session: pytest.Session) -> SuiteError | None:
 
     stash = session.config.stash
     if _SESSION not in stash and _FAILURE not in stash:
-        Session.failure, Session.recorded = None, False
         ours = [item for item in session.items if _is_ours(item)]
         try:
             stash[_SESSION] = Session.open(options_of(session.config), ours)
@@ -139,11 +138,9 @@ def _overlap(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Carry out at the same time what may overlap of these cases, if the target is far away."""
     from conformance.suite.lanes import BEHIND, MOST, ONE_SIDED
 
-    opened = config.stash[_SESSION]
     for group, most in enumerate((MOST, BEHIND, ONE_SIDED)):
-        if opened.lanes > 1:
-            cases = list(_overlapping(items, group, config.stash[TWINS]))
-            config.stash[_OUTCOMES] |= opened.overlap(cases, most)
+        cases = _overlapping(items, group, config.stash[TWINS])
+        config.stash[_OUTCOMES] |= config.stash[_SESSION].overlap(cases, most)
 
 
 def _overlapping(items: list[pytest.Item], group: int, left_out: set[str]) -> Iterator[Overlapping]:

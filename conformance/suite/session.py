@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from decimal import Decimal
 from functools import cached_property
@@ -221,13 +221,14 @@ class Session:
 
     # ------------------------------------------------------------------ cases
 
-    def overlap(self, cases: list[Overlapping], most: int) -> dict[str, tuple[str, str | None]]:
+    def overlap(self, found: Iterable[Overlapping], most: int) -> dict[str, tuple[str, str | None]]:
         """Carry out at the same time what may overlap, in at most `most` lanes, if the target is far away.
 
-        The outcomes by name, of those only that need not be carried out (again) alone.
+        The outcomes by name, of those only that need not be carried out (again) alone. Which cases may overlap
+        takes a while to find, and is not asked for close by.
         """
-        count = min(most, self.lanes)
-        if count < 2 or len(cases) < 2:
+        count = min(most, lanes_for(self._pace, self.settings.safety.max_parallel))
+        if count < 2 or len(cases := list(found)) < 2:
             return {}
         self._overlapped = True
         self.recorder.note("lanes", state="begin", lanes=count, pace=self.client.pace)
@@ -237,11 +238,6 @@ class Session:
         finally:
             self.recorder.note("lanes", state="end")
         return lanes.outcomes
-
-    @property
-    def lanes(self) -> int:
-        """How many cases go at the same time: one where the target is close by."""
-        return lanes_for(self._pace, self.settings.safety.max_parallel)
 
     def has_become_distant(self) -> bool:
         """Whether answers take long by now, or the target makes us wait, and no cases have overlapped yet."""

@@ -61,13 +61,13 @@ def test_parts_on_the_embedded_reference(tmp_path: Path) -> None:
 
 def test_what_one_finds_the_others_try_first(tmp_path: Path) -> None:
     with exchanges(tmp_path, 1, FAULT) as (_, options):
-        found = campaign(tmp_path, *options, "--minutes", "1")
+        found = campaign(tmp_path, *options, "--minutes", "10")  # it ends with what it finds
     assert found.returncode == 1, found.stdout + found.stderr
     first = told(tmp_path, 0)
     assert first["violated"] == ["cancel.fields.avg-fill-price"]
     assert any((tmp_path / "examples").rglob("*"))
     with exchanges(tmp_path, 2, FAULT) as (_, options):
-        again = campaign(tmp_path, *options, "--minutes", "1", "--seed", "77")
+        again = campaign(tmp_path, *options, "--minutes", "10", "--seed", "77")
     assert again.returncode == 1, again.stdout + again.stderr
     for part in range(2):
         later = told(tmp_path, part)

@@ -1,6 +1,7 @@
-"""The helpers that start the command line are shared with the network's tests."""
+"""What starts the command line is shared with the network's tests, a server with those that reproduce."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "network"))
+for name in ("network", "reproduce"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / name))

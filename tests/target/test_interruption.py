@@ -10,14 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any, cast
 
-import httpcore
 import httpx
 import pytest
 from httpcore import _synchronization
+from recording_server import recording
 
 from conformance import stop
 from conformance.target.client import Call, Client, at_once
@@ -43,29 +42,6 @@ def _too_long(number: int, frame: object) -> None:
     raise TimeoutError("a lock is never given back")
 
 
-class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def origin() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
 def _sender(origin: str, wire: Transport) -> tuple[Callable[[], object], list[object]]:
     """What sends a request as a run does, and the list of what it has recorded."""
     recorded: list[object] = []
@@ -81,10 +57,8 @@ def _sender(origin: str, wire: Transport) -> tuple[Callable[[], object], list[ob
 
 
 @pytest.mark.parametrize("moment", range(6))
-def test_while_a_lock_is_being_taken(monkeypatch: pytest.MonkeyPatch, origin: str, moment: int) -> None:
+def test_while_a_lock_is_being_taken(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
     """Each time at another one of httpcore's; the answer is recorded, and the connections can be used on."""
-    wire = Transport(ssl.create_default_context(), connections=2, kept=2)
-    send, recorded = _sender(origin, wire)
     left = iter([*[False] * moment, True])
     take = _synchronization.ThreadLock.__enter__
 
@@ -94,18 +68,21 @@ def test_while_a_lock_is_being_taken(monkeypatch: pytest.MonkeyPatch, origin: st
             signal.raise_signal(signal.SIGTERM)
         return taken
 
-    monkeypatch.setattr(httpcore._synchronization.ThreadLock, "__enter__", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        deque(iter(send, "never"), maxlen=0)  # again and again
-    assert next(left, None) is None
-    if moment == 0:
-        assert recorded == []  # interrupted where it waited for the connection
-    recorded.clear()
-    other = threading.Thread(target=send, daemon=True)
-    other.start()
-    other.join(10)
-    assert recorded == ["ok"]
-    wire.close()
+    monkeypatch.setattr(_synchronization.ThreadLock, "__enter__", interrupted)
+    with recording(b"ok") as server:
+        wire = Transport(ssl.create_default_context(), connections=2, kept=2)
+        send, recorded = _sender(server.base_url, wire)
+        with pytest.raises(KeyboardInterrupt):
+            deque(iter(send, "never"), maxlen=0)  # again and again
+        assert next(left, None) is None
+        if moment == 0:
+            assert recorded == []  # interrupted where it waited for the connection
+        recorded.clear()
+        other = threading.Thread(target=send, daemon=True)
+        other.start()
+        other.join(10)
+        assert recorded == ["ok"]
+        wire.close()
 
 
 def test_while_an_answer_is_waited_for() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 from ..errors import Forbidden, OrderNotFound, OrderRefused
 from ..orders import NewOrder, Order, Side, Trade
 from ..reference import Reference
-from .effects import at_price, canceled, stay_in_book
+from .effects import at_price, stay_in_book
 from .registry import fault
-from .tools import after_cancel, cancel_aside, engines, instead_of_dead, own_live, refuse_when, wrap
+from .tools import after_cancel, cancel_aside, canceled, engines, instead_of_dead, own_live, refuse_when, wrap
 
 
 @fault("cancel.effects.own-orders", "cancel.effects.foreign-orders")

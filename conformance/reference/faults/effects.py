@@ -13,7 +13,7 @@ from ..errors import OrderNotFound
 from ..orders import Order, Trade
 from ..reference import Reference
 from .registry import fault
-from .tools import after_cancel, cancel_aside, engines, every, own_live, wrap
+from .tools import after_cancel, cancel_aside, canceled, engines, every, own_live, wrap
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -62,11 +62,6 @@ def on_query(ref: Reference, when: Callable[[Order], bool], **values: Any) -> No
         return changed
 
     wrap(ref.exchange, "order", order)
-
-
-def canceled(order: Order) -> bool:
-    """Whether an order rested and was canceled."""
-    return order.status == "canceled" and order.tif != "ioc"
 
 
 @fault("cancel.effects.terminal")

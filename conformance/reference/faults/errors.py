@@ -12,7 +12,7 @@ from ..errors import ApiError, BadRequest, Forbidden, OrderNotFound, Unauthorize
 from ..orders import Order
 from ..reference import Reference
 from .registry import fault
-from .tools import cancel_aside, engines, instead_of_dead, is_cancel, named, on_refusal, own_live, wrap
+from .tools import cancel_aside, canceled, engines, instead_of_dead, is_cancel, named, on_refusal, own_live, wrap
 
 
 def refuse_foreign(ref: Reference, refusal: Any, when: Any = lambda order: True) -> None:
@@ -163,7 +163,7 @@ def on_unknown(ref: Reference, make: Any) -> None:
 @fault("cancel.errors.not-found.canceled")
 def cancel_is_idempotent(ref: Reference) -> None:
     """Every further cancel of a canceled order answers 200 with it again."""
-    instead_of_dead(ref, lambda order: order.status == "canceled" and order.tif != "ioc", lambda order: None)
+    instead_of_dead(ref, canceled, lambda order: None)
 
 
 @fault("cancel.errors.not-found.canceled")
@@ -171,7 +171,7 @@ def cancel_is_idempotent_for_a_second(ref: Reference) -> None:
     """A second cancel within the same or the next second answers 200 again; a later one is 404."""
     instead_of_dead(
         ref,
-        lambda o: o.status == "canceled" and o.tif != "ioc" and ref.clock.now_s() - o.updated_at <= 1,
+        lambda o: canceled(o) and ref.clock.now_s() - o.updated_at <= 1,
         lambda order: None,
     )
 
@@ -183,7 +183,7 @@ def canceled_orders_conflict(ref: Reference) -> None:
     class Conflict(ApiError):
         status, error = 409, "ORDER_ALREADY_CANCELED"
 
-    refuse_dead(ref, Conflict(), lambda order: order.status == "canceled" and order.tif != "ioc")
+    refuse_dead(ref, Conflict(), canceled)
 
 
 @fault("cancel.errors.not-found.canceled")

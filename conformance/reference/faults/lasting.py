@@ -26,6 +26,10 @@ def _is_old(ref: Reference, order: Order) -> bool:
     return ref.clock.now_s() - order.created_at >= _OLD_S
 
 
+def _ended_long_ago(ref: Reference, order: Order) -> bool:
+    return ref.clock.now_s() - order.updated_at >= _OLD_S
+
+
 @fault("cancel.effects.off-book")
 def old_canceled_orders_stay_in_the_book(ref: Reference) -> None:
     """Orders that were a few seconds old when they were canceled still fill."""
@@ -41,7 +45,7 @@ def funds_of_old_orders_stay_locked(ref: Reference) -> None:
 @fault("cancel.effects.lock-released-once")
 def late_second_cancels_release_again(ref: Reference) -> None:
     """The cancel of an order that was canceled seconds ago is answered with 404 and gives its funds back again."""
-    release_again(ref, lambda order: ref.clock.now_s() - order.updated_at >= _OLD_S)
+    release_again(ref, lambda order: _ended_long_ago(ref, order))
 
 
 @fault("cancel.key.signature.covers-timestamp")
@@ -118,7 +122,7 @@ def fills_of_canceled_orders_vanish_later(ref: Reference) -> None:
 
     def is_gone(trade: Trade) -> bool:
         order = ref.exchange.find_order(trade.order_id)
-        return order is not None and order.status == "canceled" and ref.clock.now_s() - order.updated_at >= _OLD_S
+        return order is not None and order.status == "canceled" and _ended_long_ago(ref, order)
 
     def trades(original: Any, *where: Any) -> list[Trade]:
         return [trade for trade in original(*where) if not is_gone(trade)]

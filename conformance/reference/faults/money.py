@@ -12,7 +12,7 @@ from ..errors import OrderNotFound
 from ..orders import Order
 from ..reference import Reference
 from .registry import fault
-from .tools import after_cancel, engines, find, wrap
+from .tools import after_cancel, canceled, engines, find, wrap
 
 
 def keep_lock(ref: Reference, when: Callable[[Order], bool], share: Decimal = Decimal(1)) -> None:
@@ -85,13 +85,11 @@ def funds_are_released_twice(ref: Reference) -> None:
 def release_again(ref: Reference, when: Callable[[Order], bool] = lambda order: True) -> None:
     """Let a cancel of an order that was canceled, which is refused, give its funds back once more."""
 
-    async def cancel(original: Any, account: str, order_id: str) -> Order:
+    async def cancel(original: Any, account: str, order_id: str) -> Any:
         order = find(ref, order_id)
-        was_canceled = order is not None and order.status == "canceled" and order.tif != "ioc"
-        if order is not None and was_canceled and order.account == account and when(order):
+        if order is not None and order.account == account and canceled(order) and when(order):
             give(ref, order, rest_of(order))
-        canceled: Order = await original(account, order_id)
-        return canceled
+        return await original(account, order_id)
 
     wrap(ref.exchange, "cancel", cancel)
 

@@ -51,6 +51,11 @@ def find(ref: Reference, order_id: str | None) -> Order | None:
     return ref.exchange.find_order(order_id.lower()) if order_id else None
 
 
+def canceled(order: Order) -> bool:
+    """Whether an order rested and was canceled."""
+    return order.status == "canceled" and order.tif != "ioc"
+
+
 def is_cancel(request: Request) -> bool:
     """Whether a request is a cancel of one order."""
     return request.method == "DELETE" and "id" in request.path_params
