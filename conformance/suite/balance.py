@@ -8,10 +8,10 @@ from functools import partial
 
 from conformance.oracle.bodies import try_parse
 from conformance.oracle.ledger import Order, State
+from conformance.target.client import RATHER_FAR_S
 from conformance.target.trouble import NotExercised, Undecidable
 from conformance.target.venue import Venue
 
-DISTANT_S = 0.008  # with answers slower than that every request counts
 _NO_END = 10**24  # lots
 _FINE = 1000  # on a distant target the largest quantity is found to one part in so many
 _AT_ONCE = 8  # orders of different sizes, of which it is seen together which fit
@@ -40,7 +40,7 @@ class _Scale:
         self.venue, self.side, self.price = venue, side, price
         self.lot = venue.rules.lot
         self.least = int(venue.rules.quantity(price) / self.lot)
-        self.distant = venue.client.pace > DISTANT_S
+        self.distant = venue.client.pace > RATHER_FAR_S
         self._kept: list[Order] = []
 
     def fits(self, lots: int) -> bool:

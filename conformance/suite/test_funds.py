@@ -13,9 +13,10 @@ import pytest
 from conformance.oracle.bodies import is_transient, try_parse
 from conformance.oracle.ledger import Order, State
 from conformance.suite.aged import NEAR, Aged
-from conformance.suite.balance import DISTANT_S, cancel_all, end, largest
+from conformance.suite.balance import cancel_all, end, largest
 from conformance.suite.key_flaws import wrongly_signed
 from conformance.suite.racing import cancels_of, check_ours, take_of
+from conformance.target.client import RATHER_FAR_S
 from conformance.target.market import of_market
 from conformance.target.race import Arena, Runner
 from conformance.target.states import OTHER_SIDE, Fills, States
@@ -62,7 +63,7 @@ def test_lock(venue: Venue, states: States, scheme: str, side: str, state: str, 
     The most that can be placed is found first, by halving. What another user tries before frees nothing, and the
     token that was not locked is left alone.
     """
-    if venue.client.pace > DISTANT_S:
+    if venue.client.pace > RATHER_FAR_S:
         if scheme != _by_turns(venue, (side == "sell") + _STATES.index(state)):
             raise NotExercised("answers take long: each side and state is tried with one credential")
         if state == "open":
@@ -258,7 +259,7 @@ def test_locks_side_by_side(
 ) -> None:
     """Several orders that are canceled at the same time all give their funds back, once each."""
     _only_here(venue)
-    is_distant = venue.client.pace > DISTANT_S
+    is_distant = venue.client.pace > RATHER_FAR_S
     if is_distant and (side == "sell" or venue.is_very_far):
         raise NotExercised("answers take long: buys are tried, and far away none")
     price, schemes = venue.band.resting(side), venue.account("owner").schemes
@@ -349,7 +350,7 @@ def test_refusals_release_nothing(
     """While an order locks the whole balance, a cancel that is refused frees nothing of it; its own does."""
     _only_here(venue)
     venue.account("counterparty")
-    if venue.client.pace > DISTANT_S and scheme != _by_turns(venue, side == "sell"):
+    if venue.client.pace > RATHER_FAR_S and scheme != _by_turns(venue, side == "sell"):
         raise NotExercised("answers take long: each side is tried with one credential")
     price = venue.band.resting(side)
     before = _own_trades(venue)
@@ -386,7 +387,7 @@ def _is_for_all(venue: Venue, scheme: str) -> bool:
     """Whether what one credential is enough for is to be done with this one: not in a quick run, and close by."""
     return (
         not venue.is_quick
-        and venue.client.pace <= DISTANT_S
+        and venue.client.pace <= RATHER_FAR_S
         and scheme == venue.credentials.default_scheme("owner")
     )
 
@@ -408,7 +409,7 @@ def _only_here(venue: Venue) -> None:
 
 def _only_to_the_lot(venue: Venue) -> None:
     _only_here(venue)
-    if venue.client.pace > DISTANT_S:
+    if venue.client.pace > RATHER_FAR_S:
         raise NotExercised("answers take long: what can be placed is not found out to the lot")
 
 
