@@ -2,7 +2,8 @@
 
 Each try is a ``spot-conformance run`` in a process of its own, against a reference in another one. Both are forked
 from this process once everything is imported, so that no try pays for imports. A try that only asks whether some
-requirement is found violated ends with the case that finds it. POSIX only.
+requirement is found violated ends with the case that finds it, and is forked where the cases are collected already.
+POSIX only.
 """
 
 from __future__ import annotations
@@ -12,31 +13,25 @@ import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-
+from conformance import stop
 from conformance.errors import SuiteError
+from conformance.matrix_run import Collected, carry_out_whole
 from conformance.runner import CASES
-from conformance.suite.plugin import LAST, requirements_of, session_of, turn
 
 if TYPE_CHECKING:
     from conformance.reference.settings import Settings
 
-_START_S = 20  # how long a reference may take to announce itself
-_RECOVERY_MS = 400  # stretches a restart, so that it can be seen
-_TIMEOUT_S = "3"  # for an answer: plenty on this machine, and it keeps faults that hang short
 _TAIL = 1500  # characters of output that are kept of a run that wrote no result
-_SERVERS: list[subprocess.Popen[bytes]] = []  # of this process, if they are not the reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +98,26 @@ def make_tries(
     result.
     """
     _warm_up(profile)
+
+    def made(carry_out: Callable[[Try, Path], int]) -> list[Outcome]:
+        gc.collect()
+        gc.freeze()
+        return _make(tries, carry_out, jobs, limit_s, told, again)
+
+    if not any(one.brief for one in tries):
+        return made(partial(carry_out_whole, profile=profile))
+    return Collected(profile).tries(made)
+
+
+def _make(
+    tries: Sequence[Try],
+    carry_out: Callable[[Try, Path], int],
+    jobs: int,
+    limit_s: float,
+    told: Callable[[Outcome], None],
+    again: Callable[[Outcome], Try | None],
+) -> list[Outcome]:
+    """Fork a process for each try that carries it out in a directory of its own."""
     outcomes: dict[str, Outcome] = {}
     waiting = list(reversed(tries))
     running: dict[int, tuple[Try, Path, float]] = {}
@@ -114,11 +129,7 @@ def make_tries(
                     one = waiting.pop()
                     place = base / one.name
                     place.mkdir()
-                    running[_fork(lambda one=one, place=place: _carry_out(one, place, profile))] = (  # type: ignore[misc]
-                        one,
-                        place,
-                        time.monotonic(),
-                    )
+                    running[_fork(partial(carry_out, one, place))] = one, place, time.monotonic()
                 for pid, status in _ended(running, limit_s):
                     one, place, began = running.pop(pid)
                     outcome = _read(one, place, time.monotonic() - began, status)
@@ -172,15 +183,14 @@ def _warm_up(profile: str) -> None:
 
     load_faults()
     remember(0, budget(profile))
-    gc.collect()
-    gc.freeze()
 
 
 def _fork(work: Callable[[], int]) -> int:
     """Fork a process, in a group of its own, that does ``work`` and exits with what it returns."""
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    with stop.postponed():  # what a signal raises in a callback of a fork is lost
+        pid = os.fork()
     if pid:
         return pid
     status = 70
@@ -218,137 +228,6 @@ def _end_group(pid: int, *, reap: bool = True) -> None:
         with suppress(ProcessLookupError, PermissionError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-
-
-def _carry_out(one: Try, place: Path, profile: str) -> int:
-    """Start the reference, run the suite against it as the command line does, and return the exit status."""
-    from conformance.cli import cli
-
-    log = os.open(place / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.chdir(place)
-    if one.own:  # case by case, whatever the load of this machine makes of the time that answers take
-        (place / "conformance.toml").write_text("[safety]\nmax_parallel = 1\n", "ascii")
-    announced = _announced(one.server, place)
-    for name, account in announced["accounts"].items():
-        for key, value in account.items():
-            os.environ[f"SPOT_CONFORMANCE_{name}_{key}".upper()] = str(value)
-    os.environ["SPOT_CONFORMANCE_TIMEOUT_S"] = _TIMEOUT_S
-    arguments = ["run", "--base-url", announced["base_url"], "--profile", profile]
-    arguments += ["--report-dir", str(place / "reports"), *one.arguments]
-    sys.argv = ["spot-conformance", *arguments]
-    if one.brief:
-        return _run_until_found(one.own, arguments[1:], place / "reports")
-    try:
-        cli.main(arguments, prog_name="spot-conformance", standalone_mode=False)
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-class _UntilFound:
-    """Ends a run with the case that finds one of these requirements violated, beyond doubt."""
-
-    def __init__(self, own: Sequence[str]) -> None:
-        self.own = own
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Have the plugin write no reports."""
-        config.option.case_listeners = []
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the cases that exercise the first requirement before the others, but for those that come last."""
-        first = set(self.own[:1])
-        items.sort(key=lambda item: (turn(item) == LAST, first.isdisjoint(requirements_of(item)), turn(item)))
-
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        opened = session_of(item.config)
-        if opened is None:
-            return
-        own = self.own or [row.id for row in opened.contract.requirements.values() if row.level == "MUST"]
-        if any(map(opened.judge.is_violated, own)):
-            item.session.shouldstop = "found"
-
-
-def _run_until_found(own: Sequence[str], arguments: list[str], report_dir: Path) -> int:
-    """Run the cases until one finds what is looked for; the exit status. Leaves only ``results.json``."""
-    from conformance.assemble import judge_record
-    from conformance.cli import run as command
-    from conformance.contract import load_contract
-    from conformance.report.result import write_results
-    from conformance.runner import run_cases
-
-    options = command.make_context("run", arguments).params
-    run_cases(options, report_dir, _UntilFound(own))
-    result = judge_record(report_dir / "record.ndjson", load_contract())
-    write_results(result, report_dir / "results.json")
-    return result.exit_status
-
-
-def _announced(server: Settings | tuple[str, ...], place: Path) -> dict[str, Any]:
-    """Start the server; what it announces. It ends with this process."""
-    if not isinstance(server, tuple):
-        return _serve(server, place)
-    process = subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    _SERVERS.append(process)  # its standard input stays open as long as it is referred to
-    assert process.stdout is not None
-    return _announcement(process.stdout)
-
-
-def _announcement(stream: IO[bytes]) -> dict[str, Any]:
-    signal.alarm(_START_S)
-    line = stream.readline()
-    signal.alarm(0)
-    if not line:
-        raise RuntimeError("the server did not start")
-    announced: dict[str, Any] = json.loads(line)
-    return announced
-
-
-def _serve(settings: Settings, place: Path) -> dict[str, Any]:
-    """Start a reference in a forked process; what it announces.
-
-    When it is killed it starts again, on the same port and data. Its process id is in ``server.pid``.
-    """
-    told_here, told_there = os.pipe()
-    life_there, life_here = os.pipe()  # the reference ends when this end is closed, as at our exit
-    if os.fork() == 0:
-        try:
-            os.close(life_here)
-            os.dup2(life_there, 0)
-            _keep_serving(replace(settings, db=str(place / "exchange.db")), place, told_there)
-        except BaseException as error:
-            print(f"reference: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        finally:
-            os._exit(0)
-    os.close(told_there)
-    os.close(life_there)
-    with os.fdopen(told_here, "rb") as stream:
-        return _announcement(stream)
-
-
-def _keep_serving(settings: Settings, place: Path, told: int) -> None:
-    from conformance.reference.server import serve
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    while True:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.dup2(told, 1)
-                sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-                serve(settings, host="127.0.0.1", port=port, as_json=True, until_stdin_closes=True)
-            finally:
-                os._exit(0)
-        (place / "server.pid").write_text(f"{pid}\n", "ascii")
-        _, status = os.waitpid(pid, 0)
-        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
-            return
-        settings = replace(settings, recovery_delay_ms=_RECOVERY_MS)
 
 
 def _read(one: Try, place: Path, seconds: float, status: int | None) -> Outcome:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from conformance import stop
 from conformance.errors import NothingToDo, SuiteError
+from conformance.suite.options import set_options
 from conformance.suite.session import Session
 from conformance.target.redact import masked
 
@@ -21,15 +22,34 @@ if TYPE_CHECKING:
     from conformance.report.result import Result
 
 CASES = Path(__file__).parent / "suite"
+_ARGUMENTS = [
+    str(CASES),
+    f"--rootdir={CASES}",
+    "-c",
+    str(CASES / "pytest.ini"),
+    "--disable-plugin-autoload",  # what else is installed here has no part in a run
+    "-p",
+    "spot_conformance",
+    "-p",
+    "no:terminal",
+    "--capture=no",  # or else the progress, and what a replay shows, would be swallowed
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:schemathesis",
+    "-p",
+    "no:unraisableexception",  # collects garbage at the end, which takes a while, to complain about it
+    "--assert=plain",  # cases have no assertions to explain, and rewriting them takes a while
+]
 _INTERNAL = 70
 _OUTCOMES = (pytest.fail.Exception, pytest.skip.Exception, KeyboardInterrupt)
 
 
 class _Plugin:
-    """Hands our options to the suite's plugin, and follows the cases."""
+    """Follows the cases."""
 
-    def __init__(self, options: Mapping[str, Any], progress: Progress) -> None:
-        self.options, self.progress = options, progress
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.error: SuiteError | None = None
         self.crashes: list[str] = []
 
@@ -112,7 +132,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     baseline = load_side(options["baseline"], contract).judged if options.get("baseline") else None
     report_dir = Path(options["report_dir"])
     progress = Progress(console)
-    plugin = _Plugin(options, progress)
+    plugin = _Plugin(progress)
     _show_head(options, console)
     try:
         status = run_cases(options, report_dir, plugin)
@@ -196,47 +216,20 @@ def _show_head(options: Mapping[str, Any], console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
+class _Given:
+    """Hands options to the suite's plugin."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        set_options(config, self._options)
+
+
 def run_cases(options: Mapping[str, Any], report_dir: Path, plugin: object) -> int:
     """Let pytest run the suite's cases with these options, and no settings that are meant for other tests."""
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     Session.failure, Session.recorded = None, False
-    return int(pytest.main(_arguments(options, report_dir), plugins=[plugin]))
-
-
-def _arguments(options: Mapping[str, Any], report_dir: Path) -> list[str]:
-    arguments = [
-        str(CASES),
-        f"--rootdir={CASES}",
-        "-c",
-        str(CASES / "pytest.ini"),
-        "--disable-plugin-autoload",  # what else is installed here has no part in a run
-        "-p",
-        "spot_conformance",
-        "-p",
-        "no:terminal",
-        "--capture=no",  # or else the progress, and what a replay shows, would be swallowed
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:unraisableexception",  # collects garbage at the end, which takes a while, to complain about it
-        "--assert=plain",  # cases have no assertions to explain, and rewriting them takes a while
-        f"--conformance-profile={options['profile']}",
-        f"--conformance-seed={options['seed']}",
-        f"--conformance-report-dir={report_dir}",
-        *(f"--conformance-only={name}" for name in options["only"]),
-    ]
-    for flag in ("base_url", "symbol", "restart_command"):
-        if options.get(flag):
-            arguments.append(f"--conformance-{flag.replace('_', '-')}={options[flag]}")
-    if options.get("config"):
-        arguments.append(f"--conformance-config={options['config']}")
-    if options.get("overload"):
-        arguments.append("--conformance-overload")
-    if options.get("insecure"):
-        arguments.append("--conformance-insecure")
-    if options.get("allow_trading"):
-        arguments.append("--conformance-allow-trading")
-    return arguments
+    return int(pytest.main(_ARGUMENTS, plugins=[_Given({**options, "report_dir": report_dir}), plugin]))

@@ -7,6 +7,7 @@ other plugins have added theirs: to add it earlier would make the plugin that co
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def _is_taken(parser: pytest.Parser, option: str) -> bool:
         return option not in parser.parse_known_and_unknown_args([option])[1]
     except pytest.UsageError:  # it is known, and wants a value
         return True
+
+
+def set_options(config: pytest.Config, values: Mapping[str, Any]) -> None:
+    """Give all options the values that they have under their short names, with underscores; or their defaults."""
+    for name, attributes in _OPTIONS.items():
+        value = values.get(name.replace("-", "_")) or attributes.get("default")
+        setattr(config.option, f"{_PREFIX}{name}".replace("-", "_"), value)
 
 
 def options_of(config: pytest.Config) -> Namespace:

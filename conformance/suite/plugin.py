@@ -75,6 +75,11 @@ def turn(item: pytest.Item) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Select what is to be carried out."""
+    select(config, items)
+
+
+def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop what the profile or `--only` leaves out, and put the cases that need aged orders last."""
     ours = [item for item in items if _is_ours(item)]
     if not ours:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from conformance import matrix_run
+from conformance.matrix_run import Collected
+
+COMMAND = (sys.executable, "-c", "from conformance.cli import main; main()", "faults")
 FEW_FAULTS = ("average-is-not-weighted", "legacy-header-accepted")
 FEW_VARIATIONS = ("eight-decimals",)
 
@@ -16,9 +24,8 @@ FEW_VARIATIONS = ("eight-decimals",)
 def faults(*arguments: str, tmp_path: Path, limit_s: int) -> tuple[int, list[dict[str, Any]], str]:
     """Run `spot-conformance faults …`; its exit status, the outcomes, and what it printed."""
     path = tmp_path / "outcomes.json"
-    command = [sys.executable, "-c", "from conformance.cli import main; main()", "faults", *arguments]
     done = subprocess.run(
-        [*command, "--json", str(path)],
+        [*COMMAND, *arguments, "--json", str(path)],
         capture_output=True,
         text=True,
         timeout=limit_s,
@@ -45,6 +52,36 @@ def test_what_is_no_fault_survives(tmp_path: Path) -> None:
     assert [outcome["killed"] for outcome in outcomes] == [False]
     assert "SURVIVED" in output
     assert "survived" in markdown.read_text("utf-8")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_an_interrupted_matrix_leaves_nothing_behind(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "200"}
+    with subprocess.Popen([*COMMAND, "run"], env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "killed" in process.stdout.readline()
+        tries = [int(path.read_text()) for path in tmp_path.glob("spot-matrix-*/*/server.pid")]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert tries
+    assert list(tmp_path.glob("spot-matrix-*")) == []
+    until = time.monotonic() + 30
+    while any(map(_is_alive, tries)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_cases_that_cannot_be_collected_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix_run, "run_cases", lambda options, report_dir, plugin: 2)
+    with pytest.raises(RuntimeError, match="cannot be collected"):
+        Collected("quick").tries(lambda carry_out: [])
 
 
 def test_a_few_variations_are_spared(tmp_path: Path) -> None:

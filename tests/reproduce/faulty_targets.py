@@ -110,7 +110,14 @@ def suite(target: Target, report_dir: Path, *only: str) -> int:
         "-c",
         str(CASES / "pytest.ini"),
     ]
-    wanted = [f"--report-dir={report_dir}", "--profile=quick", *(f"--only={name}" for name in only)]
+    config = report_dir / "conformance.toml"
+    config.write_text("[safety]\nmax_parallel = 1\n", "ascii")  # findings come in the same order on a busy machine
+    wanted = [
+        f"--conformance-config={config}",
+        f"--report-dir={report_dir}",
+        "--profile=quick",
+        *(f"--only={name}" for name in only),
+    ]
     program = [sys.executable, "-m", "pytest", f"--rootdir={CASES}", *options, *wanted, *files]
     run = subprocess.run(program, env=target.env, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode in (0, 1), run.stdout + run.stderr
