@@ -143,6 +143,8 @@ def test_a_byte_is_found_alone(drive: Drive) -> None:
 
 def test_a_story_is_short_and_shows_its_exchanges(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_SHRINK_S", 600)  # however slowly a busy machine answers
+    endless = {name: (examples, steps, 600.0) for name, (examples, steps, _) in machine.BUDGETS.items()}
+    monkeypatch.setattr(machine, "BUDGETS", endless)
     with reference("wrong_average_after_the_sixth_fill") as target:
         outcome = drive(target, MACHINE)
     finding = next(r for r in outcome.result.requirements if r.id == "cancel.fields.avg-fill-price").findings[0]
@@ -159,6 +161,8 @@ def test_a_story_is_short_and_shows_its_exchanges(drive: Drive, monkeypatch: pyt
 
 def test_identical_findings_for_identical_seeds(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_SHRINK_S", 600)  # however slowly a busy machine answers
+    endless = {name: (examples, steps, 600.0) for name, (examples, steps, _) in machine.BUDGETS.items()}
+    monkeypatch.setattr(machine, "BUDGETS", endless)
     found = []
     for _ in range(2):
         with reference("cancel_a_neighbour") as target:
