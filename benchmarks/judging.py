@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import subprocess
@@ -59,8 +60,29 @@ def judging(directory: Path, source: Path, sizes: tuple[int, ...], repeats: int)
                 "",
             )
         )
+        if size == max(sizes):
+            rows.append(_side_by_side(path, count, repeats))
         path.unlink()
     return rows
+
+
+def _side_by_side(path: Path, count: int, repeats: int) -> Row:
+    """One record, and as many at once as there are processors, as the command line judges them; by turns."""
+    processors = os.cpu_count() or 1
+    one, all_, ratios = [], [], []
+    for _ in range(repeats):
+        one.append(count / _command(path))
+        all_.append(processors * count / _command(*[path] * processors))
+        ratios.append(all_[-1] / one[-1])
+    what = f"judge: exchanges a second of wall time, {processors} records at once / one of {count:,}"
+    return Row(what, *(Spread(tuple(values)).text() for values in (all_, one, ratios)))
+
+
+def _command(*paths: Path) -> float:
+    began = time.monotonic()
+    command = [sys.executable, "-c", "from conformance.cli import main; main()", "judge", *map(str, paths)]
+    subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, timeout=1200, check=True)
+    return time.monotonic() - began
 
 
 def _apart(path: Path) -> dict[str, float]:

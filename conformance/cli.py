@@ -91,25 +91,22 @@ def run(**options: Any) -> None:
 
 
 @cli.command()
-@click.argument("record", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False)
+)
 @click.option("--report-dir", type=click.Path(path_type=Path, file_okay=False), help="Write the reports there.")
-def judge(record: Path, report_dir: Path | None) -> None:
-    """Judge a stored record again: offline, without keys, with the same outcome.
+def judge(records: tuple[Path, ...], report_dir: Path | None) -> None:
+    """Judge stored records again: offline, without keys, with the same outcome.
 
     \b
-    Example:
+    Examples:
       spot-conformance judge reports/record.ndjson
+      spot-conformance judge worker*/record.ndjson
+    Several are judged side by side; the exit status is that of the worst.
     """
-    from conformance.assemble import judge_record
-    from conformance.contract import load_contract
-    from conformance.report import write_reports
-    from conformance.report.terminal import print_summary
+    from conformance.commands.judging import judge as judge_all
 
-    result = judge_record(record, load_contract())
-    if report_dir is not None:
-        write_reports(result, report_dir)
-    print_summary(result, console(), report_dir)
-    raise SystemExit(result.exit_status)
+    raise SystemExit(judge_all(records, report_dir, console()))
 
 
 @cli.command()

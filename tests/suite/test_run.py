@@ -106,6 +106,20 @@ def test_judging_again_has_the_same_outcome(
     assert _results(tmp_path)["requirements"] == _results(finished[1])["requirements"]
 
 
+def test_several_records_are_judged_side_by_side(
+    finished: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path
+) -> None:
+    whole, part = finished[1] / "record.ndjson", tmp_path / "part.ndjson"
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    alone = [spot("judge", str(path)) for path in (whole, part)]
+    both = spot("judge", str(whole), str(part))
+    assert both.stdout == f"{whole}:\n{alone[0].stdout}{part}:\n{alone[1].stdout}"
+    assert [run.returncode for run in (*alone, both)] == [0, 3, 3]
+    for more in (["missing.ndjson"], [str(part), "--report-dir", str(tmp_path)]):
+        refused = spot("judge", str(whole), *more)
+        assert (refused.returncode, refused.stderr.count("\n"), "Traceback" in refused.stderr) == (2, 2, False)
+
+
 def test_a_broken_target_is_violated(tmp_path: Path) -> None:
     hook = "conformance.reference.faults.amounts:average_is_not_weighted"
     with start(simple_settings(hooks=(hook,))) as faulty:
