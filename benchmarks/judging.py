@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.measure import Row, Spread
+from benchmarks.measure import Row, Spread, command_s, interleaved, ratios
 from benchmarks.records import lengthen
 
 
@@ -68,21 +68,15 @@ def judging(directory: Path, source: Path, sizes: tuple[int, ...], repeats: int)
 
 def _side_by_side(path: Path, count: int, repeats: int) -> Row:
     """One record, and as many at once as there are processors, as the command line judges them; by turns."""
+
+    def rate(records: int) -> float:
+        return records * count / command_s(path.parent, ["judge", *[str(path)] * records], (0,))
+
     processors = os.cpu_count() or 1
-    one, all_, ratios = [], [], []
-    for _ in range(repeats):
-        one.append(count / _command(path))
-        all_.append(processors * count / _command(*[path] * processors))
-        ratios.append(all_[-1] / one[-1])
+    found = interleaved({"all": lambda: rate(processors), "one": lambda: rate(1)}, repeats, warm=False)
     what = f"judge: exchanges a second of wall time, {processors} records at once / one of {count:,}"
-    return Row(what, *(Spread(tuple(values)).text() for values in (all_, one, ratios)))
-
-
-def _command(*paths: Path) -> float:
-    began = time.monotonic()
-    command = [sys.executable, "-c", "from conformance.cli import main; main()", "judge", *map(str, paths)]
-    subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, timeout=1200, check=True)
-    return time.monotonic() - began
+    sides = Spread(found["all"]).text(), Spread(found["one"]).text()
+    return Row(what, *sides, ratios(found["all"], found["one"]).text())
 
 
 def _apart(path: Path) -> dict[str, float]:

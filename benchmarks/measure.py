@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +59,22 @@ def interleaved(
             if turn >= 0:
                 found[name].append(value)
     return {name: tuple(values) for name, values in found.items()}
+
+
+def command_s(
+    directory: Path, arguments: Sequence[str], statuses: Sequence[int], env: dict[str, str] | None = None
+) -> float:
+    """Wall seconds of a command of the suite; raises RuntimeError if it ends with none of `statuses`."""
+    command = [str(Path(sys.executable).parent / "spot-conformance"), *arguments]
+    began = time.perf_counter()
+    ended = subprocess.run(
+        command, cwd=directory, env=env, capture_output=True, text=True, timeout=1800, check=False
+    )
+    seconds = time.perf_counter() - began
+    if ended.returncode not in statuses:
+        said = f"{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        raise RuntimeError(f"{' '.join(arguments)} ended with {ended.returncode}:\n{said}")
+    return seconds
 
 
 def ratios(ours: tuple[float, ...], other: tuple[float, ...]) -> Spread:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.delay import delayed
-from benchmarks.measure import Row, Spread
+from benchmarks.measure import Row, Spread, command_s
 from benchmarks.targets import environment
 from conformance.reference.server import start
 
@@ -26,22 +23,6 @@ class Run:
     round_trip_s: float | None = None
 
 
-def _timed(
-    directory: Path, arguments: Sequence[str], statuses: Sequence[int], env: dict[str, str] | None = None
-) -> float:
-    """Wall seconds of a command of the suite; raises RuntimeError if it ends with none of `statuses`."""
-    command = [str(Path(sys.executable).parent / "spot-conformance"), *arguments]
-    began = time.perf_counter()
-    ended = subprocess.run(
-        command, cwd=directory, env=env, capture_output=True, text=True, timeout=1800, check=False
-    )
-    seconds = time.perf_counter() - began
-    if ended.returncode not in statuses:
-        said = f"{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
-        raise RuntimeError(f"{' '.join(arguments)} ended with {ended.returncode}:\n{said}")
-    return seconds
-
-
 def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
     """Carry it out: wall seconds with start and reports, how many requests it sent, its verdict."""
     report = directory / "verdict"
@@ -51,14 +32,14 @@ def verdict(directory: Path, run: Run) -> tuple[float, int, str]:
             running = stack.enter_context(start())
             url = stack.enter_context(delayed(running.base_url, run.round_trip_s))
             env = environment(running, url)
-        seconds = _timed(directory, ["run", "--report-dir", str(report), *run.arguments], (0, 3), env)
+        seconds = command_s(directory, ["run", "--report-dir", str(report), *run.arguments], (0, 3), env)
     results = json.loads((report / "results.json").read_text())
     return seconds, int(results["requests"]), str(results["verdict"])
 
 
 def kill_matrix(directory: Path, faults: Sequence[str]) -> list[Row]:
     """`faults run`: all of the catalogue, or those named, each against the suite, once."""
-    seconds = _timed(directory, ["faults", "run", "--json", "matrix.json", *faults], (0, 1))
+    seconds = command_s(directory, ["faults", "run", "--json", "matrix.json", *faults], (0, 1))
     tried = json.loads((directory / "matrix.json").read_text())["outcomes"]
     survivors = [row["name"] for row in tried if not row["killed"]]
     note = "; not ".join([f"{len(tried) - len(survivors)} of {len(tried)} faults found", *survivors])

@@ -90,9 +90,9 @@ class Collected:
         self._own, report_dir = one.own, options["report_dir"]
         set_options(session.config, options)
         select(session.config, session.items)
-        # the cases that exercise the first requirement come before the others, but for those that come last
+        # of those in turn, the cases that exercise the first requirement come first, but for those that come last
         first = set(one.own[:1])
-        session.items.sort(key=lambda i: (turn(i) == LAST, first.isdisjoint(requirements_of(i)), turn(i)))
+        session.items.sort(key=lambda item: (turn(item) == LAST, first.isdisjoint(requirements_of(item))))
         with suppress(KeyboardInterrupt, pytest.exit.Exception):  # it is found, or the target cannot be tested
             session.config.hook.pytest_runtestloop(session=session)
         session.config.hook.pytest_sessionfinish(session=session, exitstatus=0)

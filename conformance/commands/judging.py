@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -44,9 +43,9 @@ def _judged(records: Sequence[Path]) -> Iterator[Result]:
     if len(records) == 1:
         yield _judge(records[0])
         return
-    workers = min(len(records), os.cpu_count() or 1)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_leave_signals_to_us) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    ignore = signal.SIGINT, signal.SIG_IGN  # it is for us to obey
+    with ProcessPoolExecutor(mp_context=spawn, initializer=signal.signal, initargs=ignore) as pool:
         try:
             yield from pool.map(_judge, records)
         except BaseException:
@@ -58,7 +57,3 @@ def _judged(records: Sequence[Path]) -> Iterator[Result]:
 
 def _judge(path: Path) -> Result:
     return judge_record(path, load_contract())
-
-
-def _leave_signals_to_us() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -24,6 +24,7 @@ from conformance.errors import ConfigError, TargetError
 from conformance.record import Exchange, read_rows
 from conformance.suite.session import reference_settings
 from conformance.target.settings import Settings
+from tests.processes import is_alive
 
 
 @pytest.fixture(scope="module")
@@ -180,19 +181,9 @@ def test_what_a_sample_started_ends_with_it() -> None:
     assert ended.status == 0
     pid = int(ended.stdout)
     deadline = time.monotonic() + 5
-    while _is_alive(pid) and time.monotonic() < deadline:
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not _is_alive(pid)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # what was killed may stay as a zombie until its new parent looks
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    assert not is_alive(pid)
 
 
 def test_a_remote_target_needs_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

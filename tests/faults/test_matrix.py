@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import pytest
 
 from conformance import matrix_run
 from conformance.matrix_run import Collected
+from tests.processes import is_alive
+from tests.suite.test_run import CLI
 
-COMMAND = (sys.executable, "-c", "from conformance.cli import main; main()", "faults")
 FEW_FAULTS = ("average-is-not-weighted", "legacy-header-accepted")
 FEW_VARIATIONS = ("eight-decimals",)
 
@@ -25,7 +25,7 @@ def faults(*arguments: str, tmp_path: Path, limit_s: int) -> tuple[int, list[dic
     """Run `spot-conformance faults …`; its exit status, the outcomes, and what it printed."""
     path = tmp_path / "outcomes.json"
     done = subprocess.run(
-        [*COMMAND, *arguments, "--json", str(path)],
+        [*CLI, "faults", *arguments, "--json", str(path)],
         capture_output=True,
         text=True,
         timeout=limit_s,
@@ -54,17 +54,9 @@ def test_what_is_no_fault_survives(tmp_path: Path) -> None:
     assert "survived" in markdown.read_text("utf-8")
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_an_interrupted_matrix_leaves_nothing_behind(tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "200"}
-    with subprocess.Popen([*COMMAND, "run"], env=env, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*CLI, "faults", "run"], env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "killed" in process.stdout.readline()
         tries = [int(path.read_text()) for path in tmp_path.glob("spot-matrix-*/*/server.pid")]
@@ -73,7 +65,7 @@ def test_an_interrupted_matrix_leaves_nothing_behind(tmp_path: Path) -> None:
     assert tries
     assert list(tmp_path.glob("spot-matrix-*")) == []
     until = time.monotonic() + 30
-    while any(map(_is_alive, tries)):
+    while any(map(is_alive, tries)):
         assert time.monotonic() < until
         time.sleep(0.05)
 

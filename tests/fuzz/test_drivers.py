@@ -141,10 +141,16 @@ def test_a_byte_is_found_alone(drive: Drive) -> None:
     assert "%1C" not in finding.steps[-1].what
 
 
-def test_a_story_is_short_and_shows_its_exchanges(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_SHRINK_S", 600)  # however slowly a busy machine answers
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state machine makes as many sequences, and as short ones, however slowly a busy machine answers."""
+    monkeypatch.setattr(machine, "_SHRINK_S", 600)
     endless = {name: (examples, steps, 600.0) for name, (examples, steps, _) in machine.BUDGETS.items()}
     monkeypatch.setattr(machine, "BUDGETS", endless)
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_a_story_is_short_and_shows_its_exchanges(drive: Drive) -> None:
     with reference("wrong_average_after_the_sixth_fill") as target:
         outcome = drive(target, MACHINE)
     finding = next(r for r in outcome.result.requirements if r.id == "cancel.fields.avg-fill-price").findings[0]
@@ -159,10 +165,8 @@ def test_a_story_is_short_and_shows_its_exchanges(drive: Drive, monkeypatch: pyt
     assert len(placed) >= 8  # the order, and seven that took from it
 
 
-def test_identical_findings_for_identical_seeds(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_SHRINK_S", 600)  # however slowly a busy machine answers
-    endless = {name: (examples, steps, 600.0) for name, (examples, steps, _) in machine.BUDGETS.items()}
-    monkeypatch.setattr(machine, "BUDGETS", endless)
+@pytest.mark.usefixtures("unhurried")
+def test_identical_findings_for_identical_seeds(drive: Drive) -> None:
     found = []
     for _ in range(2):
         with reference("cancel_a_neighbour") as target:
